@@ -1,14 +1,17 @@
 """What a program does with clients that were generated: people on the control plane, an application on the data plane."""
 
 import base64
+import hashlib
 import io
 import json
 import os
 import ssl
+import subprocess
 import time
 import tomllib
 import uuid
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 
@@ -17,9 +20,18 @@ import claviger_control.models as control
 import claviger_data
 import claviger_data.models as data
 import pytest
+from claviger_control.api.approvals import approve, execute_approval, list_approvals, read_approval
 from claviger_control.api.audit import prove, read_checkpoint, search_audit
 from claviger_control.api.grants import create_grant, revoke_grant
-from claviger_control.api.keys import create_key, explain_key, list_keys, read_key, suspend_key, update_key
+from claviger_control.api.keys import (
+    create_key,
+    explain_key,
+    list_keys,
+    read_key,
+    schedule_destroy,
+    suspend_key,
+    update_key,
+)
 from claviger_control.api.rings import create_ring
 from claviger_control.api.system import read_system
 from claviger_data.api.keys import (
@@ -37,6 +49,8 @@ from claviger_data.types import File
 # The operation in entries of the log.
 ENCRYPT = 101
 READY = json.loads(Path(os.environ["CONFORMANCE_READY"]).read_text())
+# As many as must approve, of the three that there are.
+CUSTODIANS = ["custodian-1", "custodian-2"]
 
 
 def client(module, plane: str, role: str):
@@ -50,7 +64,7 @@ def client(module, plane: str, role: str):
 
 @pytest.fixture(scope="module")
 def people():
-    roles = ["administrator", "security_officer", "responder", "auditor"]
+    roles = ["administrator", "security_officer", "responder", "auditor", *CUSTODIANS]
     with ExitStack() as stack:
         yield {role: stack.enter_context(client(claviger_control, "control", role)) for role in roles}
 
@@ -209,3 +223,48 @@ def test_a_suspended_key_and_a_revoked_grant_refuse(people, app, ring):
     why = control.GiveReason(reason="conformance")
     ended = revoke_grant.sync(made.id, client=people["security_officer"], body=why)
     assert ended.ended is not None
+
+
+def decision(role: str, digest: str) -> control.DecideApproval:
+    """An approval of what has that digest, signed as documented: by the key of a certificate, with OpenSSL."""
+    profile = Path(READY["profiles"][role])
+    credential = tomllib.loads(profile.read_text())["credential"]
+    certificate, key = (profile.parent / credential[name] for name in ("certificate", "key"))
+    micros = time.time_ns() // 1000
+    message = b"claviger/decision/v1\0" + bytes.fromhex(digest) + b"\x01" + micros.to_bytes(8, "big")
+    signature = subprocess.run(
+        ["openssl", "dgst", "-sha256", "-sign", key], input=message, capture_output=True, check=True
+    ).stdout
+    return control.DecideApproval(
+        digest=digest,
+        certificate=base64.b64encode(ssl.PEM_cert_to_DER_cert(certificate.read_text())).decode(),
+        method=control.SigningMethod("ecdsa-p256-sha256"),
+        signature=base64.b64encode(signature).decode(),
+        signed_at=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros),
+    )
+
+
+def test_what_takes_others_is_asked_for_signed_by_two_and_done_once(people, ring):
+    administrator, key = people["administrator"], f"{ring}/seal"
+    wish = control.ScheduleDestroy(reason="conformance")
+    refused = schedule_destroy.sync_detailed(key, client=administrator, body=wish)
+    assert refused.status_code == HTTPStatus.FORBIDDEN and refused.parsed.code == "approval-required"
+    asked = refused.parsed.approval
+    open_ones = list_approvals.sync(client=people[CUSTODIANS[0]], state=control.WhichApprovals.OPEN)
+    assert asked in [one.id for one in open_ones.items]
+    for role in CUSTODIANS:
+        early = execute_approval.sync_detailed(asked, client=administrator)
+        assert early.status_code == HTTPStatus.FORBIDDEN and early.parsed.approval == asked
+        read = read_approval.sync(asked, client=people[role])
+        # What is signed is what the form comes to, and not what the server says that it comes to.
+        form = base64.b64decode(read.form)
+        digest = hashlib.sha256(b"claviger/approval/v1\0" + form).hexdigest()
+        assert digest == read.digest
+        decided = approve.sync(asked, client=people[role], body=decision(role, digest))
+        assert isinstance(decided, control.Approval), decided
+    assert decided.state == control.ApprovalState.READY and decided.approved == len(CUSTODIANS)
+    executed = execute_approval.sync(asked, client=administrator)
+    assert isinstance(executed, control.ExecutedApproval) and executed.approval == asked
+    assert read_key.sync(key, client=administrator).state == control.State.SUSPENDED
+    again = execute_approval.sync_detailed(asked, client=administrator)
+    assert again.status_code != HTTPStatus.OK

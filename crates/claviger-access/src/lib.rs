@@ -5,6 +5,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`analysis`] | who can reach what nobody should reach alone, with whatever they can make first |
 //! | [`authn`] | credentials: what they look like, what is kept of them, whom they prove |
 //! | [`authz`] | the built-in policy (Cedar), grants as policies, decisions and their explanation |
 //! | [`separation`] | separation of duties, refused when a role or grant is given |
@@ -14,6 +15,7 @@
 //! * what is not permitted is denied, and so is everything when a policy cannot be evaluated;
 //! * there is one table of actions and one policy engine: explanations and tests ask it, and repeat nothing of it.
 
+pub mod analysis;
 pub mod authn;
 pub mod authz;
 pub mod separation;

@@ -44,8 +44,13 @@ impl Makers {
     pub fn of(principal: &Principal, credentials: &[Credential], now: Timestamp) -> Self {
         let live = credentials.iter().filter(|credential| credential.is_live(now));
         let makers = live.map(|credential| credential.created_by).chain([principal.created_by]);
+        Self::among(principal.id, makers.flatten())
+    }
+
+    /// Those of them who are somebody else than the principal.
+    pub(crate) fn among(principal: PrincipalId, makers: impl IntoIterator<Item = PrincipalId>) -> Self {
         // What a principal made for itself says nothing of others.
-        Self(makers.flatten().filter(|maker| *maker != principal.id).collect())
+        Self(makers.into_iter().filter(|maker| *maker != principal).collect())
     }
 
     fn include(&self, by: PrincipalId) -> bool {
@@ -255,6 +260,22 @@ pub fn check_credential(
         Some(role) => Err(SeparationError::CredentialOfRole(*role)),
         None => Ok(()),
     }
+}
+
+/// Must others approve that `by` makes the principal, who has these rights, a credential? Whoever makes one may keep it, and act as the
+/// principal; what somebody makes for themselves by a credential that they have discloses nothing. Whose account another one is said
+/// to be is no excuse: it is only said.
+#[must_use]
+pub fn credential_needs_approval(principal: &Principal, rights: Rights<'_>, by: &Principal) -> bool {
+    principal.id != by.id && rights.are_strict(principal)
+}
+
+/// May `by` give the principal anything? Accounts of one person give each other neither roles nor grants.
+///
+/// # Errors
+/// [`SeparationError::SelfService`].
+pub fn check_other_person(principal: &Principal, by: &Principal) -> Result<(), SeparationError> {
+    if principal.person() == by.person() { Err(SeparationError::SelfService) } else { Ok(()) }
 }
 
 /// May `by` withdraw a role from the principal?

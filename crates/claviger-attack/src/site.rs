@@ -112,13 +112,22 @@ impl Said {
         serde_json::from_str(&self.output).unwrap_or_default()
     }
 
+    /// The problem that it printed as JSON, if it did.
+    fn problem(&self) -> Option<Value> {
+        let rest = self.complaint.get(self.complaint.find('{')?..)?;
+        serde_json::Deserializer::from_str(rest).into_iter::<Value>().next()?.ok()
+    }
+
+    /// The approval of others that it waits for.
+    #[must_use]
+    pub fn approval(&self) -> Option<String> {
+        Some(self.problem()?.get("approval")?.as_str()?.to_owned())
+    }
+
     /// What it complained of, in one line: the problem that it printed as JSON, or its last line.
     #[must_use]
     pub fn reason(&self) -> String {
-        let problem = self.complaint.find('{').and_then(|start| {
-            let rest = self.complaint.get(start..)?;
-            serde_json::Deserializer::from_str(rest).into_iter::<Value>().next()?.ok()
-        });
+        let problem = self.problem();
         let member = |name: &str| problem.as_ref()?.get(name)?.as_str().map(str::to_owned);
         match (member("code"), member("detail")) {
             (Some(code), Some(detail)) => format!("{code}: {detail}"),

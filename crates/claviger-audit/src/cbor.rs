@@ -2,6 +2,10 @@
 //! text strings, arrays and maps of definite length. The reader takes nothing that the writer would not write, so that
 //! each value has one encoding and each hash one preimage.
 
+use std::str::FromStr;
+
+use claviger_core::Timestamp;
+
 /// Bytes that are not the deterministic CBOR that was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CborError {
@@ -23,6 +27,20 @@ pub enum CborError {
     /// Bytes follow the end.
     #[error("bytes follow the end of the cbor item")]
     Trailing,
+}
+
+/// Bytes that are not the map that was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MapError {
+    /// Not deterministic CBOR, or of other items.
+    #[error(transparent)]
+    Cbor(#[from] CborError),
+    /// A field is missing, out of order or not of the map.
+    #[error("field {0} is not expected here")]
+    Field(u64),
+    /// A value that its field cannot have.
+    #[error("a field has a value that it cannot have")]
+    Value,
 }
 
 const UINT: u8 = 0;
@@ -75,6 +93,61 @@ pub fn put_array(out: &mut Vec<u8>, items: u64) {
 #[inline]
 pub fn put_map(out: &mut Vec<u8>, pairs: u64) {
     head(out, MAP, pairs);
+}
+
+/// Writes a map whose keys are numbers, in their order.
+#[derive(Debug, Default)]
+pub struct Pairs {
+    count: u64,
+    bytes: Vec<u8>,
+}
+
+impl Pairs {
+    /// The next pair.
+    pub fn put(&mut self, number: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        self.count += 1;
+        put_uint(&mut self.bytes, number);
+        write(&mut self.bytes);
+    }
+
+    /// The next pair, of an unsigned integer.
+    pub fn uint(&mut self, number: u64, value: u64) {
+        self.put(number, |out| put_uint(out, value));
+    }
+
+    /// The next pair, of a byte string.
+    pub fn bytes(&mut self, number: u64, bytes: &[u8]) {
+        self.put(number, |out| put_bytes(out, bytes));
+    }
+
+    /// The next pair, of a text string.
+    pub fn text(&mut self, number: u64, text: &str) {
+        self.put(number, |out| put_text(out, text));
+    }
+
+    /// The next pair, of an array; left out where that is empty.
+    pub fn list<T>(&mut self, number: u64, items: &[T], put: impl Fn(&mut Vec<u8>, &T)) {
+        if !items.is_empty() {
+            self.put(number, |out| {
+                put_array(out, items.len() as u64);
+                items.iter().for_each(|item| put(out, item));
+            });
+        }
+    }
+
+    /// Appends the map.
+    pub fn finish_into(self, out: &mut Vec<u8>) {
+        put_map(out, self.count);
+        out.extend(self.bytes);
+    }
+
+    /// The map.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.bytes.len() + 9);
+        self.finish_into(&mut out);
+        out
+    }
 }
 
 /// Reads deterministic CBOR from the front of a slice.
@@ -185,9 +258,175 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Reads the map that these bytes are, and nothing else.
+///
+/// # Errors
+/// [`MapError`] for what is no map, or has a field that `read` does not ask for; or what `read` says.
+pub fn whole_map<'a, T, E: From<MapError>>(
+    bytes: &'a [u8],
+    read: impl FnOnce(&mut Fields<'_, 'a>) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut reader = Reader::new(bytes);
+    let value = next_map(&mut reader, read)?;
+    reader.end().map_err(MapError::from)?;
+    Ok(value)
+}
+
+/// Reads the map that comes next.
+///
+/// # Errors
+/// As of [`whole_map`].
+pub fn next_map<'a, T, E: From<MapError>>(
+    reader: &mut Reader<'a>,
+    read: impl FnOnce(&mut Fields<'_, 'a>) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut fields = Fields::open(reader)?;
+    let value = read(&mut fields)?;
+    fields.close()?;
+    Ok(value)
+}
+
+/// For a field: a text that is a word of that type.
+pub(crate) fn word<T: FromStr>(reader: &mut Reader<'_>) -> Result<T, MapError> {
+    reader.text()?.parse().map_err(|_| MapError::Value)
+}
+
+/// For a field: a byte string of that length.
+pub(crate) fn fixed<const N: usize>(reader: &mut Reader<'_>) -> Result<[u8; N], MapError> {
+    Ok(reader.fixed()?)
+}
+
+/// For a field: an instant, in microseconds since 1970.
+pub(crate) fn instant(reader: &mut Reader<'_>) -> Result<Timestamp, MapError> {
+    Ok(Timestamp::from_micros(reader.uint()?))
+}
+
+/// For a field: a byte string.
+pub(crate) fn bytes(reader: &mut Reader<'_>) -> Result<Vec<u8>, MapError> {
+    Ok(reader.bytes()?.to_vec())
+}
+
+/// The fields of a map whose keys are numbers, asked for in their order.
+#[derive(Debug)]
+pub struct Fields<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    left: u64,
+    next: Option<u64>,
+}
+
+impl<'r, 'a> Fields<'r, 'a> {
+    fn open(reader: &'r mut Reader<'a>) -> Result<Self, MapError> {
+        let left = reader.map()?;
+        let mut fields = Self { reader, left, next: None };
+        fields.advance()?;
+        Ok(fields)
+    }
+
+    fn advance(&mut self) -> Result<(), CborError> {
+        self.next = match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                Some(self.reader.uint()?)
+            }
+            None => None,
+        };
+        Ok(())
+    }
+
+    /// The field of that number, if it is there.
+    ///
+    /// # Errors
+    /// What `read` says of its value, and [`MapError::Cbor`] when no key follows that is a number.
+    pub fn find<T>(
+        &mut self,
+        number: u64,
+        read: impl FnOnce(&mut Reader<'a>) -> Result<T, MapError>,
+    ) -> Result<Option<T>, MapError> {
+        if self.next != Some(number) {
+            return Ok(None);
+        }
+        let value = read(self.reader)?;
+        self.advance()?;
+        Ok(Some(value))
+    }
+
+    /// The field of that number, which must be there.
+    ///
+    /// # Errors
+    /// As of [`Self::find`], and [`MapError::Field`] where it is not.
+    pub fn need<T>(
+        &mut self,
+        number: u64,
+        read: impl FnOnce(&mut Reader<'a>) -> Result<T, MapError>,
+    ) -> Result<T, MapError> {
+        self.find(number, read)?.ok_or(MapError::Field(number))
+    }
+
+    /// The array of that number, of at most so many items; none where it is left out.
+    ///
+    /// # Errors
+    /// As of [`Self::find`], and [`MapError::Value`] for more items.
+    pub fn list<T>(
+        &mut self,
+        number: u64,
+        most: usize,
+        read: impl Fn(&mut Reader<'a>) -> Result<T, MapError>,
+    ) -> Result<Vec<T>, MapError> {
+        let items = self.find(number, |reader| {
+            // The number is foreign.
+            let count = reader.array()?;
+            if count > most as u64 {
+                return Err(MapError::Value);
+            }
+            (0..count).map(|_| read(reader)).collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(items.unwrap_or_default())
+    }
+
+    /// Everything was asked for.
+    fn close(self) -> Result<(), MapError> {
+        self.next.map_or(Ok(()), |number| Err(MapError::Field(number)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn maps_are_read_as_they_were_written_and_in_no_other_order() {
+        let write = |numbers: &[u64]| {
+            let mut pairs = Pairs::default();
+            numbers.iter().for_each(|number| pairs.uint(*number, number + 100));
+            pairs.finish()
+        };
+        let read = |bytes: &[u8]| {
+            whole_map::<_, MapError>(bytes, |fields| {
+                let first = fields.need(1, |reader| Ok(reader.uint()?))?;
+                let second = fields.find(2, |reader| Ok(reader.uint()?))?;
+                Ok((first, second))
+            })
+        };
+        assert_eq!(read(&write(&[1, 2])), Ok((101, Some(102))));
+        assert_eq!(read(&write(&[1])), Ok((101, None)));
+        assert_eq!(read(&write(&[])), Err(MapError::Field(1)));
+        assert_eq!(read(&write(&[2, 1])), Err(MapError::Field(1)));
+        assert_eq!(read(&write(&[1, 1])), Err(MapError::Field(1)));
+        assert_eq!(read(&write(&[1, 3])), Err(MapError::Field(3)));
+        assert_eq!(read(&[&write(&[1])[..], &[0]].concat()), Err(MapError::Cbor(CborError::Trailing)));
+        // A number of items that is not there, and one that is too large.
+        let list = |bytes: &[u8]| {
+            whole_map::<_, MapError>(bytes, |fields| fields.list(1, 2, |reader| Ok(reader.uint()?)))
+        };
+        let items = |items: &[u64]| {
+            let mut pairs = Pairs::default();
+            pairs.list(1, items, |out, item| put_uint(out, *item));
+            pairs.finish()
+        };
+        assert_eq!((list(&items(&[7, 8])), list(&items(&[]))), (Ok(vec![7, 8]), Ok(vec![])));
+        assert_eq!(list(&items(&[7, 8, 9])), Err(MapError::Value));
+        assert_eq!(list(&[0xa1, 1, 0x9b, 255, 255, 255, 255, 255, 255, 255, 255]), Err(MapError::Value));
+    }
 
     #[test]
     fn heads_follow_rfc_8949_appendix_a() {

@@ -16,9 +16,9 @@ use claviger_core::declaration::{
     Attestation, Claim, DeclarationKind, Declared, Document, Parameter, Plain, Supply,
 };
 use claviger_core::object::{Kind, Object};
-use claviger_core::{CredentialId, Declaration, PrincipalId, Timestamp};
+use claviger_core::{CredentialId, Declaration, PrincipalId};
 
-use crate::cbor::{self, CborError, Reader};
+use crate::cbor::{self, Fields, MapError, Pairs, Reader, bytes, fixed, instant, word};
 use crate::signature;
 
 /// What the signature of an attestation is bound to.
@@ -27,18 +27,12 @@ const DOMAIN: &[u8] = b"claviger/attestation/v1\0";
 /// Why bytes are not what can be declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeclarationError {
-    /// Not deterministic CBOR, or of other items.
+    /// Not the map that a declaration of that kind is.
     #[error(transparent)]
-    Cbor(#[from] CborError),
-    /// A field is missing, out of order or not of the kind.
-    #[error("field {0} is not expected here")]
-    Field(u64),
+    Map(#[from] MapError),
     /// More bytes than a declaration has.
     #[error("longer than 16 KiB")]
     TooLong,
-    /// A value that its field cannot have.
-    #[error("a field has a value that it cannot have")]
-    Value,
 }
 
 /// The encoding of what is declared.
@@ -59,14 +53,14 @@ pub fn encode(declared: &Declared) -> Vec<u8> {
         Declared::Document(document) => {
             pairs.text(1, document.sort.name());
             pairs.bytes(2, &document.digest);
-            pairs.instant(3, document.reviewed_at);
-            pairs.instant(4, document.next_review_at);
+            pairs.uint(3, document.reviewed_at.as_micros());
+            pairs.uint(4, document.next_review_at.as_micros());
             pairs.list(5, &document.covers, |out, covered| cbor::put_text(out, covered.as_str()));
         }
         Declared::Parameter(parameter) => {
             pairs.text(1, parameter.name.as_str());
             pairs.text(2, parameter.value.as_str());
-            pairs.instant(3, parameter.effective_from);
+            pairs.uint(3, parameter.effective_from.as_micros());
         }
     }
     pairs.finish()
@@ -80,23 +74,21 @@ pub fn decode(bytes: &[u8]) -> Result<Declared, DeclarationError> {
     if bytes.len() > Declaration::MAX_BODY {
         return Err(DeclarationError::TooLong);
     }
-    let mut fields = Fields::open(bytes)?;
-    let kind: DeclarationKind = fields.need(0, word)?;
-    let declared = match kind {
-        DeclarationKind::Attestation => Declared::Attestation(Box::new(take_attestation(&mut fields)?)),
-        DeclarationKind::Device => Declared::Device(take_supply(&mut fields)?),
-        DeclarationKind::Document => Declared::Document(take_document(&mut fields)?),
-        DeclarationKind::Module => Declared::Module(take_supply(&mut fields)?),
-        DeclarationKind::Parameter => Declared::Parameter(take_parameter(&mut fields)?),
-        DeclarationKind::Supplier => Declared::Supplier(take_supply(&mut fields)?),
-    };
-    fields.close()?;
+    let declared = cbor::whole_map(bytes, take)?;
     // A list that is there and empty reads, and is not what is written.
-    if declared.is_sound() && encode(&declared) == bytes {
-        Ok(declared)
-    } else {
-        Err(DeclarationError::Value)
-    }
+    if declared.is_sound() && encode(&declared) == bytes { Ok(declared) } else { Err(MapError::Value.into()) }
+}
+
+fn take(fields: &mut Fields<'_, '_>) -> Result<Declared, MapError> {
+    let kind: DeclarationKind = fields.need(0, word)?;
+    Ok(match kind {
+        DeclarationKind::Attestation => Declared::Attestation(Box::new(take_attestation(fields)?)),
+        DeclarationKind::Device => Declared::Device(take_supply(fields)?),
+        DeclarationKind::Document => Declared::Document(take_document(fields)?),
+        DeclarationKind::Module => Declared::Module(take_supply(fields)?),
+        DeclarationKind::Parameter => Declared::Parameter(take_parameter(fields)?),
+        DeclarationKind::Supplier => Declared::Supplier(take_supply(fields)?),
+    })
 }
 
 /// The bytes that are signed of a claim.
@@ -184,8 +176,8 @@ fn put_claim(pairs: &mut Pairs, claim: &Claim) {
     pairs.list(4, &claim.scope, |out, object| {
         cbor::put_bytes(out, &[&[object.kind().code()], object.id().as_slice()].concat());
     });
-    pairs.instant(5, claim.signed_at);
-    pairs.instant(6, claim.valid_until);
+    pairs.uint(5, claim.signed_at.as_micros());
+    pairs.uint(6, claim.valid_until.as_micros());
     pairs.list(7, &claim.evidence, |out, digest| cbor::put_bytes(out, digest));
     pairs.bytes(8, &claim.public_key);
 }
@@ -201,7 +193,7 @@ fn put_supply(pairs: &mut Pairs, supply: &Supply) {
     }
     for (number, at) in [(6, supply.status_checked_at), (7, supply.support_ends_at)] {
         if let Some(at) = at {
-            pairs.instant(number, at);
+            pairs.uint(number, at.as_micros());
         }
     }
     if let Some(responsible) = supply.responsible {
@@ -209,15 +201,15 @@ fn put_supply(pairs: &mut Pairs, supply: &Supply) {
     }
 }
 
-fn take_attestation(fields: &mut Fields<'_>) -> Result<Attestation, DeclarationError> {
+fn take_attestation(fields: &mut Fields<'_, '_>) -> Result<Attestation, MapError> {
     let claim = Claim {
         deployment: fields.need(1, word)?,
         statement: fields.need(2, word)?,
         statement_digest: fields.need(3, fixed)?,
-        scope: fields.list(4, object)?,
+        scope: fields.list(4, Declared::MOST_ITEMS, object)?,
         signed_at: fields.need(5, instant)?,
         valid_until: fields.need(6, instant)?,
-        evidence: fields.list(7, fixed)?,
+        evidence: fields.list(7, Declared::MOST_ITEMS, fixed)?,
         public_key: fields.need(8, bytes)?,
     };
     Ok(Attestation {
@@ -228,17 +220,17 @@ fn take_attestation(fields: &mut Fields<'_>) -> Result<Attestation, DeclarationE
     })
 }
 
-fn take_document(fields: &mut Fields<'_>) -> Result<Document, DeclarationError> {
+fn take_document(fields: &mut Fields<'_, '_>) -> Result<Document, MapError> {
     Ok(Document {
         sort: fields.need(1, word)?,
         digest: fields.need(2, fixed)?,
         reviewed_at: fields.need(3, instant)?,
         next_review_at: fields.need(4, instant)?,
-        covers: fields.list(5, word)?,
+        covers: fields.list(5, Declared::MOST_ITEMS, word)?,
     })
 }
 
-fn take_parameter(fields: &mut Fields<'_>) -> Result<Parameter, DeclarationError> {
+fn take_parameter(fields: &mut Fields<'_, '_>) -> Result<Parameter, MapError> {
     Ok(Parameter {
         name: fields.need(1, word)?,
         value: fields.need(2, word)?,
@@ -246,7 +238,7 @@ fn take_parameter(fields: &mut Fields<'_>) -> Result<Parameter, DeclarationError
     })
 }
 
-fn take_supply(fields: &mut Fields<'_>) -> Result<Supply, DeclarationError> {
+fn take_supply(fields: &mut Fields<'_, '_>) -> Result<Supply, MapError> {
     Ok(Supply {
         sort: fields.need(1, word)?,
         standard: fields.find(2, word::<Plain>)?,
@@ -259,149 +251,17 @@ fn take_supply(fields: &mut Fields<'_>) -> Result<Supply, DeclarationError> {
     })
 }
 
-/// The pairs of a map, in the order of their numbers.
-#[derive(Default)]
-struct Pairs {
-    count: u64,
-    bytes: Vec<u8>,
-}
-
-impl Pairs {
-    fn put(&mut self, number: u64, write: impl FnOnce(&mut Vec<u8>)) {
-        self.count += 1;
-        cbor::put_uint(&mut self.bytes, number);
-        write(&mut self.bytes);
-    }
-
-    fn text(&mut self, number: u64, text: &str) {
-        self.put(number, |out| cbor::put_text(out, text));
-    }
-
-    fn bytes(&mut self, number: u64, bytes: &[u8]) {
-        self.put(number, |out| cbor::put_bytes(out, bytes));
-    }
-
-    fn instant(&mut self, number: u64, at: Timestamp) {
-        self.put(number, |out| cbor::put_uint(out, at.as_micros()));
-    }
-
-    /// A list; left out where it is empty.
-    fn list<T>(&mut self, number: u64, items: &[T], put: impl Fn(&mut Vec<u8>, &T)) {
-        if !items.is_empty() {
-            self.put(number, |out| {
-                cbor::put_array(out, items.len() as u64);
-                items.iter().for_each(|item| put(out, item));
-            });
-        }
-    }
-
-    fn finish(self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.bytes.len() + 9);
-        cbor::put_map(&mut out, self.count);
-        out.extend(self.bytes);
-        out
-    }
-}
-
-/// The fields of a map, asked for in the order of their numbers.
-struct Fields<'a> {
-    reader: Reader<'a>,
-    left: u64,
-    next: Option<u64>,
-}
-
-impl<'a> Fields<'a> {
-    fn open(bytes: &'a [u8]) -> Result<Self, DeclarationError> {
-        let mut reader = Reader::new(bytes);
-        let left = reader.map()?;
-        let mut fields = Self { reader, left, next: None };
-        fields.advance()?;
-        Ok(fields)
-    }
-
-    fn advance(&mut self) -> Result<(), DeclarationError> {
-        self.next = match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                Some(self.reader.uint()?)
-            }
-            None => None,
-        };
-        Ok(())
-    }
-
-    fn find<T>(
-        &mut self,
-        number: u64,
-        read: impl FnOnce(&mut Reader<'a>) -> Result<T, DeclarationError>,
-    ) -> Result<Option<T>, DeclarationError> {
-        if self.next != Some(number) {
-            return Ok(None);
-        }
-        let value = read(&mut self.reader)?;
-        self.advance()?;
-        Ok(Some(value))
-    }
-
-    fn need<T>(
-        &mut self,
-        number: u64,
-        read: impl FnOnce(&mut Reader<'a>) -> Result<T, DeclarationError>,
-    ) -> Result<T, DeclarationError> {
-        self.find(number, read)?.ok_or(DeclarationError::Field(number))
-    }
-
-    fn list<T>(
-        &mut self,
-        number: u64,
-        read: impl Fn(&mut Reader<'a>) -> Result<T, DeclarationError>,
-    ) -> Result<Vec<T>, DeclarationError> {
-        let items = self.find(number, |reader| {
-            // The number is foreign.
-            let count = reader.array()?;
-            if count > Declared::MOST_ITEMS as u64 {
-                return Err(DeclarationError::Value);
-            }
-            (0..count).map(|_| read(reader)).collect::<Result<Vec<_>, _>>()
-        })?;
-        Ok(items.unwrap_or_default())
-    }
-
-    fn close(self) -> Result<(), DeclarationError> {
-        if let Some(number) = self.next {
-            return Err(DeclarationError::Field(number));
-        }
-        Ok(self.reader.end()?)
-    }
-}
-
-fn word<T: std::str::FromStr>(reader: &mut Reader<'_>) -> Result<T, DeclarationError> {
-    reader.text()?.parse().map_err(|_| DeclarationError::Value)
-}
-
-fn fixed<const N: usize>(reader: &mut Reader<'_>) -> Result<[u8; N], DeclarationError> {
-    Ok(reader.fixed()?)
-}
-
-fn bytes(reader: &mut Reader<'_>) -> Result<Vec<u8>, DeclarationError> {
-    Ok(reader.bytes()?.to_vec())
-}
-
-fn instant(reader: &mut Reader<'_>) -> Result<Timestamp, DeclarationError> {
-    Ok(Timestamp::from_micros(reader.uint()?))
-}
-
-fn object(reader: &mut Reader<'_>) -> Result<Object, DeclarationError> {
-    let (kind, id) = reader.bytes()?.split_first().ok_or(DeclarationError::Value)?;
-    let kind = Kind::from_code(*kind).ok_or(DeclarationError::Value)?;
-    Object::from_id(kind, id).ok_or(DeclarationError::Value)
+fn object(reader: &mut Reader<'_>) -> Result<Object, MapError> {
+    let (kind, id) = reader.bytes()?.split_first().ok_or(MapError::Value)?;
+    let kind = Kind::from_code(*kind).ok_or(MapError::Value)?;
+    Object::from_id(kind, id).ok_or(MapError::Value)
 }
 
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
     use claviger_core::declaration::{DocumentSort, SigningMethod};
-    use claviger_core::{AssetId, KeyId, KeyVersionId};
+    use claviger_core::{AssetId, KeyId, KeyVersionId, Timestamp};
     use proptest::prelude::*;
 
     use super::*;
@@ -498,34 +358,34 @@ mod tests {
             pairs.text(0, "parameter");
             pairs.text(1, name);
             pairs.text(2, "90");
-            pairs.instant(3, at(1));
+            pairs.uint(3, 1);
             let mut bytes = pairs.finish();
             bytes[0] += u8::from(!more.is_empty());
             decode(&[&bytes[..], more].concat())
         };
         assert!(parameter("days", &[]).is_ok());
-        assert_eq!(parameter("d\u{e4}ys", &[]), Err(DeclarationError::Value));
-        assert_eq!(parameter("days", &[4, 0]), Err(DeclarationError::Field(4)));
+        assert_eq!(parameter("d\u{e4}ys", &[]), Err(DeclarationError::Map(MapError::Value)));
+        assert_eq!(parameter("days", &[4, 0]), Err(DeclarationError::Map(MapError::Field(4))));
         let mut pairs = Pairs::default();
         pairs.text(0, "exception");
-        assert_eq!(decode(&pairs.finish()), Err(DeclarationError::Value));
+        assert_eq!(decode(&pairs.finish()), Err(DeclarationError::Map(MapError::Value)));
         // An empty list that is written, and one that is too long.
         let document = |covers: &[Plain], written: &[u8]| {
             let mut pairs = Pairs::default();
             pairs.text(0, "document");
             pairs.text(1, "plan");
             pairs.bytes(2, &[1; 32]);
-            pairs.instant(3, at(1));
-            pairs.instant(4, at(2));
+            pairs.uint(3, 1);
+            pairs.uint(4, 2);
             pairs.list(5, covers, |out, covered| cbor::put_text(out, covered.as_str()));
             let mut bytes = pairs.finish();
             bytes[0] += u8::from(!written.is_empty());
             decode(&[&bytes[..], written].concat())
         };
         assert!(document(&[plain("a")], &[]).is_ok());
-        assert_eq!(document(&[], &[5, 0x80]), Err(DeclarationError::Value));
+        assert_eq!(document(&[], &[5, 0x80]), Err(DeclarationError::Map(MapError::Value)));
         let many: Vec<_> = (0..65).map(|_| plain("a")).collect();
-        assert_eq!(document(&many, &[]), Err(DeclarationError::Value));
+        assert_eq!(document(&many, &[]), Err(DeclarationError::Map(MapError::Value)));
     }
 
     #[test]

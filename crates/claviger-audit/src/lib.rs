@@ -1,8 +1,10 @@
-//! The tamper-evident log as mathematics: entries, trees, checkpoints, receipts, proofs and their verification.
+//! The tamper-evident log as mathematics: entries, trees, checkpoints, receipts, proofs and their verification; and what people sign
+//! of it: statements, and decisions on what others ask for.
 //!
-//! This room holds no I/O, no clock and no task. What it keeps true: an entry, a cut or a receipt has one encoding only, and
-//! every decoder of foreign bytes answers with a typed error, never with a panic.
+//! This room holds no I/O, no clock and no task. What it keeps true: an entry, a cut, a receipt, or what somebody asks for has one
+//! encoding only, and every decoder of foreign bytes answers with a typed error, never with a panic.
 
+pub mod approval;
 pub mod cbor;
 pub mod checkpoint;
 pub mod cut;
@@ -10,6 +12,7 @@ pub mod declaration;
 pub mod entry;
 pub mod evidence;
 pub mod fact;
+pub mod governed;
 mod hash;
 pub mod identity;
 pub mod kept;
@@ -34,6 +37,7 @@ pub use checkpoint::Checkpoint;
 pub use cut::{Cut, ShardHead, ShardState};
 pub use entry::{Entry, EntryError, NamedAsset, ShownEntry};
 pub use evidence::{EvidenceKey, EvidenceSigner};
+pub use governed::Governed;
 pub use hash::{Hash, sha256, to_hex};
 pub use identity::{Identity, SubjectKey};
 pub use kept::KeptCheckpoint;

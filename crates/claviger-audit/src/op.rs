@@ -91,6 +91,10 @@ macro_rules! operations {
 
 claviger_core::with_actions! { operations! {
     of_the_log {
+        /// Somebody asked for what others must approve, which is kept until they have. It has the facts of it.
+        RequestApproval = 330 "request_approval",
+        /// What others must approve is not done any more: a row that it was decided on has moved, or time ran out. It has the facts of it.
+        EndApproval = 336 "end_approval",
         /// A caller's sealed identity, once per session and shard; later entries point to it.
         Session = 401 "session",
         /// A credential that did not prove what it claimed.

@@ -150,9 +150,8 @@ pub(crate) fn to_wire(error: &ServiceError, context: ErrorContext<'_>) -> AwsErr
     let message = || error.public_message().to_owned();
     let answered = match error.kind() {
         E::AlreadyExists => AwsError::new(code::ALREADY_EXISTS, message()),
-        E::ApprovalRequired | E::Denied | E::SeparationOfDuties => {
-            AwsError::new(code::ACCESS_DENIED, denied(error, context))
-        }
+        E::ApprovalRequired => AwsError::new(code::ACCESS_DENIED, pending(error, context)),
+        E::Denied | E::SeparationOfDuties => AwsError::new(code::ACCESS_DENIED, denied(error, context)),
         // AWS KMS says no more, so that nobody learns which of many things was wrong.
         E::BadCiphertext => AwsError::new(code::INVALID_CIPHERTEXT, ""),
         E::Conflict | E::Unavailable => AwsError::timeout(message()),
@@ -274,6 +273,15 @@ fn arn(key: Option<KeyId>, context: ErrorContext<'_>) -> String {
 fn denied(error: &ServiceError, context: ErrorContext<'_>) -> String {
     let resource = error.key().map_or_else(|| "*".to_owned(), |key| context.realm.key_arn(key));
     not_authorized(context, &resource, error.public_message())
+}
+
+/// What waits for the approval of others. No SDK tries it again by itself; the same call, once it is approved, is done.
+fn pending(error: &ServiceError, context: ErrorContext<'_>) -> String {
+    let denied = denied(error, context);
+    match error.approval() {
+        Some(id) => format!("{denied}; approval request {id}"),
+        None => denied,
+    }
 }
 
 fn not_authorized(context: ErrorContext<'_>, resource: &str, why: &str) -> String {
@@ -455,6 +463,13 @@ mod tests {
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(kept, table(), "golden/errors-aws.txt differs; UPDATE_GOLDEN=1 rewrites it");
+    }
+
+    #[test]
+    fn what_others_must_approve_says_that_the_caller_may_not_yet() {
+        let answered = wire(&of(ErrorKind::ApprovalRequired));
+        assert_eq!((answered.code(), is_tried_again(&answered)), (code::ACCESS_DENIED, false));
+        assert!(answered.message().ends_with(": why"), "{}", answered.message());
     }
 
     #[test]

@@ -265,7 +265,8 @@ fn description(number: u32, round: u32) -> Result<UpdateKey> {
 
 fn principal(number: u32) -> Result<CreatePrincipal> {
     let name = principal_name(number).parse()?;
-    Ok(CreatePrincipal { name, kind: PrincipalKind::Workload, home: None, environment: None })
+    let kind = PrincipalKind::Workload;
+    Ok(CreatePrincipal { name, kind, home: None, environment: None, same_person_as: None })
 }
 
 fn grant(number: u32) -> Result<CreateGrant> {

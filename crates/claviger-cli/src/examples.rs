@@ -105,6 +105,28 @@ const EXAMPLES: &[(&str, &str)] = &[
         "credential revoke",
         "claviger credential revoke 0196f0a4-0000-7000-8000-000000000000 --reason-code credential_lost",
     ),
+    ("approval list", "claviger approval list"),
+    ("approval show", "claviger approval show 0196f0a4-0000-7000-8000-000000000000"),
+    (
+        "approval approve",
+        "claviger --profile custodian-1.toml approval approve 0196f0a4-0000-7000-8000-000000000000",
+    ),
+    (
+        "approval deny",
+        "claviger --profile custodian-1.toml approval deny 0196f0a4-0000-7000-8000-000000000000 --reason 'the contract runs on'",
+    ),
+    ("approval execute", "claviger approval execute 0196f0a4-0000-7000-8000-000000000000"),
+    (
+        "approval cancel",
+        "claviger approval cancel 0196f0a4-0000-7000-8000-000000000000 --reason 'another key was meant'",
+    ),
+    ("access analyze", "claviger --profile auditor.toml access analyze --size 2"),
+    ("access report", "claviger --profile auditor.toml access report --at 90d --csv > rights.csv"),
+    ("governance show", "claviger governance show"),
+    (
+        "governance set",
+        "claviger governance set --quorum 2 --human-grant-lifetime 90d --reason 'there are three custodians now'",
+    ),
     ("audit tail", "claviger audit tail --follow"),
     ("audit prove", "claviger audit prove --receipt receipts"),
     ("audit checkpoint", "claviger audit checkpoint --out checkpoint"),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use claviger_core::ApprovalId;
 use serde::Serialize;
 
 use crate::hints::{Call, hint};
@@ -15,6 +16,8 @@ pub enum Exit {
     Failed = 1,
     /// The command line itself is wrong.
     Usage = 2,
+    /// Others must approve it first: it was asked for, and not done.
+    Pending = 3,
     /// Something that was checked does not hold.
     Unverified = 4,
 }
@@ -24,13 +27,14 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Failed => Self::from(1),
             Exit::Usage => Self::from(2),
+            Exit::Pending => Self::from(3),
             Exit::Unverified => Self::from(4),
         }
     }
 }
 
-/// Why a command did not do what it was asked to. Its JSON is a problem document (RFC 9457) with two members more: `advice`, and
-/// `entry`, the index in the audit log of the entry that records the refusal.
+/// Why a command did not do what it was asked to. Its JSON is a problem document (RFC 9457) with three members more: `advice`, `entry`, the
+/// index in the audit log of the entry that records the refusal, and `approval`, the identifier of the approval that it waits for.
 #[derive(Debug, Clone, Serialize)]
 pub struct Failure {
     #[serde(skip)]
@@ -49,6 +53,8 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<String>,
@@ -57,8 +63,8 @@ struct Report {
 impl Failure {
     fn new(exit: Exit, title: &'static str, code: &str, detail: impl Into<String>) -> Self {
         let (code, detail) = (code.to_owned(), detail.into());
-        let report =
-            Report { title, code, status: None, detail, entry: None, advice: None, findings: Vec::new() };
+        let (status, entry, approval, advice) = (None, None, None, None);
+        let report = Report { title, code, status, detail, entry, approval, advice, findings: Vec::new() };
         Self { exit, report: Box::new(report) }
     }
 
@@ -92,6 +98,21 @@ impl Failure {
         let mut failure = Self::new(Exit::Failed, "refused", code, detail);
         failure.report.status = Some(status);
         failure
+    }
+
+    /// It was asked for, and others must approve it before it is done.
+    pub(crate) fn pending(code: &str, status: u16, detail: impl Into<String>, approval: ApprovalId) -> Self {
+        let mut failure = Self::new(Exit::Pending, "approval pending", code, detail).of_approval(approval);
+        failure.report.status = Some(status);
+        failure.advise(format!(
+            "others look at it and approve it: `claviger approval approve {approval}`; then `claviger approval execute {approval}` does it"
+        ))
+    }
+
+    /// The same, with the approval that it is about.
+    pub(crate) fn of_approval(mut self, approval: ApprovalId) -> Self {
+        self.report.approval = Some(approval.to_string());
+        self
     }
 
     /// The same, with a word on what to do next.
@@ -143,6 +164,17 @@ impl Failure {
         &self.report.code
     }
 
+    /// The approval that it waits for, or that it is about.
+    #[must_use]
+    pub fn approval(&self) -> Option<&str> {
+        self.report.approval.as_deref()
+    }
+
+    /// The same, where nothing but that stands in the way.
+    pub(crate) fn pending_approval(&self) -> Option<&str> {
+        self.approval().filter(|_| self.exit == Exit::Pending)
+    }
+
     /// The HTTP status, when the service refused.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
@@ -150,7 +182,7 @@ impl Failure {
     }
 }
 
-/// The text for people: message, findings, log entry, what to do.
+/// The text for people: message, findings, approval, log entry, what to do.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.report.title, self.report.detail)?;
@@ -159,6 +191,9 @@ impl fmt::Display for Failure {
         }
         for finding in &self.report.findings {
             write!(f, "\n  - {finding}")?;
+        }
+        if let Some(approval) = &self.report.approval {
+            write!(f, "\n  approval: {approval}")?;
         }
         if let Some(entry) = self.report.entry {
             write!(f, "\n  recorded in entry {entry} of the audit log")?;
@@ -189,6 +224,20 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_others_names_its_approval_and_the_next_command() {
+        let id = ApprovalId::from_bytes([1; 16]);
+        let failure =
+            Failure::pending("approval-required", 403, "2 others must approve", id).at_entry(Some(7));
+        let text = failure.to_string();
+        assert!(text.starts_with("approval pending: 2 others must approve\n"), "{text}");
+        assert!(text.lines().any(|line| line == format!("  approval: {id}")), "{text}");
+        assert!(text.contains(&format!("claviger approval approve {id}")), "{text}");
+        assert_eq!(failure.exit(), Exit::Pending);
+        let json = serde_json::to_value(&failure).unwrap();
+        assert_eq!((&json["code"], &json["approval"]), (&"approval-required".into(), &id.to_string().into()));
+    }
+
+    #[test]
     fn json_is_a_problem_document_without_empty_members() {
         let json = serde_json::to_value(Failure::refused("denied", 403, "no")).unwrap();
         assert_eq!(
@@ -199,8 +248,8 @@ mod tests {
 
     #[test]
     fn codes_are_those_of_the_contract() {
-        let codes = [Exit::Failed, Exit::Usage, Exit::Unverified].map(|exit| exit as u8);
-        assert_eq!(codes, [1, 2, 4]);
+        let codes = [Exit::Failed, Exit::Usage, Exit::Pending, Exit::Unverified].map(|exit| exit as u8);
+        assert_eq!(codes, [1, 2, 3, 4]);
         assert_eq!(Failure::usage("x").exit(), Exit::Usage);
         assert_eq!(
             Failure::unverified("x").with_findings(vec!["a".into()]).to_string(),

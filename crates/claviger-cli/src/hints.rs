@@ -24,6 +24,9 @@ pub(crate) fn hint(call: Call, code: &str) -> Option<&'static str> {
     Some(match (code, call) {
         (_, Call::Demonstration) => return None,
         ("already-exists", _) => "names are bound for ever: choose another one",
+        ("approval-required", _) => {
+            "others must approve it: `claviger approval list` shows what was asked for"
+        }
         ("bad-ciphertext", _) => {
             "name key and context exactly as when it was made; if they are right, the data is damaged"
         }

@@ -9,6 +9,9 @@ use crate::globals::Globals;
 use crate::output::Format;
 use crate::unreachable;
 
+/// With which code the service says that others must approve first.
+const PENDING: &str = "approval-required";
+
 /// Options and what follows from them.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -62,7 +65,13 @@ impl From<ClientError> for Failure {
         match error {
             ClientError::Problem(problem) => {
                 let detail = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
-                Self::refused(&problem.code, problem.status, detail).at_entry(problem.entry)
+                let (code, status) = (&problem.code, problem.status);
+                let failure = match problem.approval {
+                    Some(approval) if code == PENDING => Self::pending(code, status, detail, *approval),
+                    Some(approval) => Self::refused(code, status, detail).of_approval(*approval),
+                    None => Self::refused(code, status, detail),
+                };
+                failure.at_entry(problem.entry)
             }
             ClientError::Transport(why) => unreachable::failure(&why),
             ClientError::Setup(why) => Self::failed(why).advise("check the profile"),
@@ -77,6 +86,7 @@ impl From<ClientError> for Failure {
 #[cfg(test)]
 mod tests {
     use claviger_client::types::Problem;
+    use claviger_core::ApprovalId;
 
     use super::*;
     use crate::failure::Exit;
@@ -94,6 +104,22 @@ mod tests {
         assert_eq!((failure.exit(), failure.code(), failure.status()), (Exit::Failed, "denied", Some(403)));
         let text = failure.to_string();
         assert!(text.contains("entry 9") && text.contains("grant create"), "{text}");
+    }
+
+    #[test]
+    fn a_refusal_that_names_an_approval_is_pending_and_another_is_not() {
+        let id = ApprovalId::from_bytes([1; 16]);
+        let failure = |code, approval: Option<ApprovalId>| {
+            let approval = approval.map(Into::into);
+            let problem = Problem { approval, ..Problem::new(403, code, "title") };
+            Failure::from(ClientError::Problem(Box::new(problem)))
+        };
+        assert_eq!(failure("approval-required", Some(id)).exit(), Exit::Pending);
+        assert_eq!(failure("approval-required", None).exit(), Exit::Failed);
+        // One that was denied is named, and nothing waits.
+        let denied = failure("denied", Some(id));
+        assert_eq!((denied.exit(), denied.approval()), (Exit::Failed, Some(id.to_string().as_str())));
+        assert!(denied.to_string().contains(&id.to_string()), "{denied}");
     }
 
     #[test]

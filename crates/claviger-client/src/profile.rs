@@ -76,6 +76,40 @@ impl ProfileCredential {
         let (_, method) = METHODS.into_iter().find(|(scheme, _)| *scheme == signer.scheme())?;
         Some((method, signer.sign(message).ok()?))
     }
+
+    /// Signs a message in one's own name: with all that it takes to check who signed it.
+    ///
+    /// # Errors
+    /// [`CannotSign`], which says what the profile lacks.
+    pub fn sign_as_holder(&self, message: &[u8]) -> Result<HolderSignature, CannotSign> {
+        let certificate = self.certificate().ok_or(CannotSign::NoCertificate)?;
+        let (method, signature) = self.sign(message).ok_or(CannotSign::Key)?;
+        Ok(HolderSignature { certificate: certificate.to_vec(), method, signature })
+    }
+}
+
+/// A signature by the key of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HolderSignature {
+    /// The certificate (DER).
+    pub certificate: Vec<u8>,
+    /// How it is signed.
+    pub method: SigningMethod,
+    /// The signature.
+    pub signature: Vec<u8>,
+}
+
+/// Why a profile signs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CannotSign {
+    /// The key of its certificate does not sign.
+    #[error(
+        "the key of the profile's certificate signs nothing; keys on P-256 or P-384, Ed25519 and RSA keys do"
+    )]
+    Key,
+    /// It has no certificate.
+    #[error("people sign by the key of a certificate, and the profile has none")]
+    NoCertificate,
 }
 
 /// How certificates' keys sign messages.
@@ -369,8 +403,12 @@ mod tests {
         assert!(holder.certificate().is_some_and(|der| der.first() == Some(&0x30)));
         let (method, signature) = holder.sign(b"a statement").unwrap();
         assert_eq!((method, signature.first()), (SigningMethod::EcdsaP256Sha256, Some(&0x30)));
+        let signed = holder.sign_as_holder(b"a decision").unwrap();
+        assert_eq!(Some(signed.certificate.as_slice()), holder.certificate());
+        assert_eq!(signed.method, SigningMethod::EcdsaP256Sha256);
         let bearer = folder.load("token_file = \"token\"").unwrap().credential;
         assert!(bearer.certificate().is_none() && bearer.sign(b"a statement").is_none());
+        assert_eq!(bearer.sign_as_holder(b"a decision"), Err(CannotSign::NoCertificate));
     }
 
     #[test]

@@ -283,6 +283,17 @@ actions! { $
     /// Set the policy of a key, which gives grants on it and ends those that the policy before gave.
     PutKeyPolicy = 323 "put_key_policy" Control Key Govern,
 
+    /// Approve what somebody asked for, by a signature.
+    Approve = 331 "approve" Control System Govern,
+    /// Deny what somebody asked for, by a signature.
+    Deny = 332 "deny" Control System Govern,
+    /// Give up what one asked for, or stop what another did.
+    CancelApproval = 333 "cancel_approval" Control System Govern,
+    /// Read or list what was asked for, and what was decided on it.
+    ReadApproval = 334 "read_approval" Control System Read,
+    /// Set the rules of the deployment.
+    SetGovernance = 335 "set_governance" Control System Govern,
+
     /// Set a deployment up, once.
     Initialize = 409 "initialize" Control System Govern,
     /// Read the log.
@@ -348,6 +359,7 @@ impl Action {
     pub const fn reasoning(self) -> Reasoning {
         match self {
             Self::AssignRole
+            | Self::CancelApproval
             | Self::CompromiseKey
             | Self::CompromiseVersion
             | Self::ConfirmClock
@@ -355,6 +367,7 @@ impl Action {
             | Self::DeactivateKey
             | Self::DeactivateVersion
             | Self::DelegateGrant
+            | Self::Deny
             | Self::DestroyKey
             | Self::ErasePrincipal
             | Self::EraseReason
@@ -364,6 +377,7 @@ impl Action {
             | Self::RevokeGrant
             | Self::RevokePrincipal
             | Self::ScheduleDestroy
+            | Self::SetGovernance
             | Self::SetRingSeparation
             | Self::SuspendKey
             | Self::SuspendVersion
@@ -372,6 +386,7 @@ impl Action {
             | Self::WithdrawDelegatedGrant
             | Self::WithdrawRole => Reasoning::Must,
             Self::ActivateKey
+            | Self::Approve
             | Self::CancelDestroy
             | Self::CreateRing
             | Self::ResumeKey

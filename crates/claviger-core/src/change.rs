@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::alias::Alias;
+use crate::approval::{Approval, Decided};
 use crate::asset::Asset;
 use crate::declaration::Declaration;
+use crate::governance::Governance;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion, PolicyDocument, Separation};
 use crate::log_time::TimeRecord;
@@ -14,7 +16,10 @@ use crate::principal::{Credential, Principal};
 use crate::reason::ReasonRecord;
 use crate::rights_review::RightsReview;
 use crate::time::Timestamp;
-use crate::{CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, ReasonId};
+use crate::{
+    ApprovalId, CredentialId, DeclarationId, GovernanceId, GrantId, KeyId, KeyRingId, KeyVersionId,
+    PrincipalId, ReasonId,
+};
 
 /// One row to write. `revision` is that of the row it was computed from, 0 for a row that must not exist yet; the store
 /// writes `revision + 1`, and refuses the whole set of changes when another write came in between.
@@ -42,6 +47,8 @@ pub enum Change {
     NoteFacts(Vec<(Object, [u8; 32])>),
     /// Writes an alias.
     PutAlias(Alias),
+    /// Writes what somebody asked for that others must approve.
+    PutApproval(Approval),
     /// Writes a data asset.
     PutAsset(Asset),
     /// Writes a credential.
@@ -50,6 +57,8 @@ pub enum Change {
     PutDeclaration(Declaration),
     /// Says how far the rows that stood before there were facts are recorded.
     PutFactHead(Option<RowCursor>),
+    /// Writes the rules of the deployment.
+    PutGovernance(Governance),
     /// Writes a grant.
     PutGrant(Grant),
     /// Remembers a creating call, so that its repetition finds what the first one made.
@@ -156,19 +165,49 @@ pub enum Expectation {
     },
 }
 
-/// A row with a revision.
+/// A row with a revision, as far as decisions rest on such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Row {
+    /// What somebody asked for that others must approve.
+    Approval(ApprovalId),
     /// A credential.
     Credential(CredentialId),
+    /// A declaration.
+    Declaration(DeclarationId),
+    /// The rules of the deployment.
+    Governance(GovernanceId),
     /// A grant.
     Grant(GrantId),
     /// A key.
     Key(KeyId),
     /// A principal.
     Principal(PrincipalId),
+    /// A reason.
+    Reason(ReasonId),
     /// A ring.
     Ring(KeyRingId),
+    /// A version. The count of its uses is no part of its revision.
+    Version(KeyVersionId),
+}
+
+impl Row {
+    /// The row of an object; `None` of such as no decision rests on.
+    #[must_use]
+    pub const fn of(object: Object) -> Option<Self> {
+        Some(match object {
+            Object::Approval(id) => Self::Approval(id),
+            Object::Credential(id) => Self::Credential(id),
+            Object::Declaration(id) => Self::Declaration(id),
+            Object::Governance(id) => Self::Governance(id),
+            Object::Grant(id) => Self::Grant(id),
+            Object::Key(id) => Self::Key(id),
+            Object::Principal(id) => Self::Principal(id),
+            Object::Reason(id) => Self::Reason(id),
+            Object::Ring(id) => Self::Ring(id),
+            Object::Version(id) => Self::Version(id),
+            Object::Alias(_) | Object::Asset(_) | Object::Node(_) | Object::RightsReview(_) => return None,
+        })
+    }
 }
 
 /// A key that seals what facts say of one object.
@@ -318,6 +357,23 @@ impl Chain {
     }
 }
 
+/// Who approved what a call does, and the credentials by whose certificates they did: it depends on each of them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Approvers {
+    principals: Box<[PrincipalId]>,
+    credentials: Box<[CredentialId]>,
+}
+
+impl Approvers {
+    /// Those who made these decisions.
+    #[must_use]
+    pub fn new<'d>(decisions: impl IntoIterator<Item = &'d Decided>) -> Self {
+        let decided = decisions.into_iter().map(|decided| (decided.by, decided.credential));
+        let (principals, credentials): (Vec<_>, Vec<_>) = decided.unzip();
+        Self { principals: principals.into(), credentials: credentials.into() }
+    }
+}
+
 /// What a decided call rests on.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Dependencies {
@@ -335,6 +391,8 @@ pub struct Dependencies {
     pub other_ring: Option<KeyRingId>,
     /// What the rights of the call depend on that were passed on; `None` for rights that were given under a role.
     pub chain: Option<Arc<Chain>>,
+    /// Who approved what it does; `None` where nobody must.
+    pub approvers: Option<Arc<Approvers>>,
 }
 
 impl Dependencies {
@@ -342,7 +400,10 @@ impl Dependencies {
     #[must_use]
     pub fn include(&self, restriction: Restriction) -> bool {
         match restriction {
-            Restriction::Credential(id) => self.credential == Some(id),
+            Restriction::Credential(id) => {
+                self.credential == Some(id)
+                    || self.approvers.as_ref().is_some_and(|approvers| approvers.credentials.contains(&id))
+            }
             Restriction::Grant(id, holder) => {
                 self.principal == Some(holder)
                     || self.chain.as_ref().is_some_and(|chain| chain.grants.contains(&id))
@@ -350,6 +411,7 @@ impl Dependencies {
             Restriction::Principal(id) => {
                 self.principal == Some(id)
                     || self.chain.as_ref().is_some_and(|chain| chain.principals.contains(&id))
+                    || self.approvers.as_ref().is_some_and(|approvers| approvers.principals.contains(&id))
             }
             Restriction::Key(id) => self.key == Some(id) || self.other_key == Some(id),
             Restriction::Ring(id) => self.ring == Some(id) || self.other_ring == Some(id),
@@ -360,6 +422,9 @@ impl Dependencies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::approval::Verdict;
+    use crate::declaration::SigningMethod;
+    use crate::object::Kind;
 
     fn grant(number: u8) -> GrantId {
         GrantId::from_bytes([number; 16])
@@ -385,6 +450,54 @@ mod tests {
         // Another grant of one who passed the right on takes nothing away.
         for other in [Restriction::Grant(grant(5), principal(7)), Restriction::Principal(principal(3))] {
             assert!(!call.include(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_depends_on_each_who_approved_it_and_on_how_they_did() {
+        let credential = |number: u8| CredentialId::from_bytes([number; 16]);
+        let decided = |number: u8| Decided {
+            verdict: Verdict::Approve,
+            by: principal(number),
+            credential: credential(number + 10),
+            public_key: vec![1],
+            method: SigningMethod::Ed25519,
+            signature: vec![1],
+            signed_at: Timestamp::default(),
+            at: Timestamp::default(),
+        };
+        let decisions = [decided(1), decided(2)];
+        let approvers = Some(Arc::new(Approvers::new(&decisions)));
+        let call = Dependencies {
+            principal: Some(principal(9)),
+            credential: Some(credential(9)),
+            approvers,
+            ..Dependencies::default()
+        };
+        for taken in [1, 2, 9].map(principal).map(Restriction::Principal) {
+            assert!(call.include(taken), "{taken:?}");
+        }
+        for taken in [11, 12, 9].map(credential).map(Restriction::Credential) {
+            assert!(call.include(taken), "{taken:?}");
+        }
+        // What else approvers have is no part of it.
+        for other in [
+            Restriction::Principal(principal(3)),
+            Restriction::Credential(credential(1)),
+            Restriction::Grant(grant(1), principal(1)),
+        ] {
+            assert!(!call.include(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn every_row_that_decisions_rest_on_is_known_by_its_object() {
+        let without = [Kind::Alias, Kind::Asset, Kind::Node, Kind::RightsReview];
+        for kind in Kind::ALL {
+            let id =
+                [vec![7; 16], if kind == Kind::Version { vec![0, 0, 0, 1] } else { Vec::new() }].concat();
+            let row = Row::of(Object::from_id(kind, &id).unwrap());
+            assert_eq!(row.is_none(), without.contains(&kind), "{kind}");
         }
     }
 

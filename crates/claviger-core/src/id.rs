@@ -68,12 +68,16 @@ macro_rules! identifiers {
 identifiers! {
     /// Names an alias, whatever its name is and whichever key it names.
     AliasId,
+    /// Names an approval.
+    ApprovalId,
     /// Names an asset, for ever.
     AssetId,
     /// Names a credential.
     CredentialId,
     /// Names a declaration.
     DeclarationId,
+    /// Names the rules of the deployment.
+    GovernanceId,
     /// Names a grant.
     GrantId,
     /// Names a key, for ever.
@@ -93,6 +97,11 @@ identifiers! {
 impl PrincipalId {
     /// The system itself: it has no row in the store, and is the maker of what the set-up makes.
     pub const SYSTEM: Self = Self([0; 16]);
+}
+
+impl GovernanceId {
+    /// The rules of the deployment: there are no others.
+    pub const ONLY: Self = Self([0; 16]);
 }
 
 impl NodeId {

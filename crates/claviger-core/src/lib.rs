@@ -16,9 +16,11 @@ pub mod object;
 pub mod access_key;
 pub mod action;
 pub mod alias;
+pub mod approval;
 pub mod asset;
 pub mod change;
 pub mod declaration;
+pub mod governance;
 pub mod grant;
 pub mod id;
 pub mod key;
@@ -34,6 +36,7 @@ pub mod reason;
 pub mod receipt;
 pub mod rights_review;
 pub mod row;
+pub mod sensitive;
 pub mod source;
 pub mod target;
 pub mod time;
@@ -44,12 +47,14 @@ mod golden;
 pub use access_key::AccessKeyId;
 pub use action::Action;
 pub use alias::{Alias, AliasName, AliasScope};
+pub use approval::Approval;
 pub use asset::Asset;
 pub use claviger_crypto::{Purpose, Spec};
 pub use declaration::Declaration;
+pub use governance::Governance;
 pub use id::{
-    AliasId, AssetId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId,
-    PrincipalId, ReasonId, RightsReviewId,
+    AliasId, ApprovalId, AssetId, CredentialId, DeclarationId, GovernanceId, GrantId, KeyId, KeyRingId,
+    KeyVersionId, NodeId, PrincipalId, ReasonId, RightsReviewId,
 };
 pub use listener::ListenerName;
 pub use name::{KeyName, Name};

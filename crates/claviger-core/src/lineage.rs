@@ -99,6 +99,12 @@ impl Lineage {
         Judge { lineage: self, now, timeless: false, known: HashMap::new(), deep: 0 }
     }
 
+    /// Is it active, of the principals that were asked for?
+    #[must_use]
+    pub fn is_active(&self, principal: PrincipalId) -> bool {
+        self.active.contains(&principal)
+    }
+
     fn spans(&self, wide: Selector, narrow: Selector) -> bool {
         match (wide, narrow) {
             (Selector::Ring(ring), Selector::Key(key)) => self.rings.get(&key) == Some(&ring),
@@ -164,7 +170,7 @@ pub enum Cause {
         /// Since when.
         at: Timestamp,
     },
-    /// This principal, who passed the right on, was revoked.
+    /// This principal, who passed the right on or holds it, was revoked.
     PrincipalRevoked {
         /// The principal.
         principal: PrincipalId,
@@ -188,7 +194,7 @@ pub enum How {
     Expired,
     /// What it rests on does not cover it.
     NotCovered,
-    /// Who passed it on was revoked.
+    /// Who passed it on, or holds it, was revoked.
     PrincipalRevoked,
     /// A new key policy does not give it.
     Replaced,

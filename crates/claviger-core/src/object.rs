@@ -4,9 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::alias::Alias;
+use crate::approval::Approval;
 use crate::asset::Asset;
 use crate::change::VeilName;
 use crate::declaration::Declaration;
+use crate::governance::Governance;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion};
 use crate::node::Node;
@@ -14,8 +16,8 @@ use crate::principal::{Credential, Principal};
 use crate::reason::ReasonRecord;
 use crate::rights_review::RightsReview;
 use crate::{
-    AliasId, AssetId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId,
-    PrincipalId, ReasonId, RightsReviewId,
+    AliasId, ApprovalId, AssetId, CredentialId, DeclarationId, GovernanceId, GrantId, KeyId, KeyRingId,
+    KeyVersionId, NodeId, PrincipalId, ReasonId, RightsReviewId,
 };
 
 /// A kind of object. The numbers are for ever: facts have them.
@@ -46,6 +48,10 @@ pub enum Kind {
     Asset = 11,
     /// A declaration.
     Declaration = 12,
+    /// What somebody asked for that others must approve.
+    Approval = 13,
+    /// The rules of the deployment.
+    Governance = 14,
 }
 
 crate::named! {
@@ -63,6 +69,8 @@ crate::named! {
         Node = "node",
         Asset = "asset",
         Declaration = "declaration",
+        Approval = "approval",
+        Governance = "governance",
     }
 }
 
@@ -113,6 +121,10 @@ pub enum Object {
     Asset(AssetId),
     /// A declaration.
     Declaration(DeclarationId),
+    /// What somebody asked for that others must approve.
+    Approval(ApprovalId),
+    /// The rules of the deployment.
+    Governance(GovernanceId),
 }
 
 impl Object {
@@ -132,6 +144,8 @@ impl Object {
             Self::Node(_) => Kind::Node,
             Self::Asset(_) => Kind::Asset,
             Self::Declaration(_) => Kind::Declaration,
+            Self::Approval(_) => Kind::Approval,
+            Self::Governance(_) => Kind::Governance,
         }
     }
 
@@ -151,6 +165,8 @@ impl Object {
             Self::Node(id) => id.as_bytes().to_vec(),
             Self::Asset(id) => id.as_bytes().to_vec(),
             Self::Declaration(id) => id.as_bytes().to_vec(),
+            Self::Approval(id) => id.as_bytes().to_vec(),
+            Self::Governance(id) => id.as_bytes().to_vec(),
         }
     }
 
@@ -166,7 +182,12 @@ impl Object {
             Self::Reason(id) => *id.as_bytes(),
             Self::Asset(id) => *id.as_bytes(),
             Self::Declaration(id) => *id.as_bytes(),
-            Self::Version(_) | Self::Credential(_) | Self::RightsReview(_) | Self::Node(_) => return None,
+            Self::Approval(id) => *id.as_bytes(),
+            Self::Version(_)
+            | Self::Credential(_)
+            | Self::RightsReview(_)
+            | Self::Node(_)
+            | Self::Governance(_) => return None,
         };
         Some(VeilName { kind: self.kind().code(), id })
     }
@@ -192,6 +213,8 @@ impl Object {
             Kind::Node => Self::Node(NodeId::from_bytes(id)),
             Kind::Asset => Self::Asset(AssetId::from_bytes(id)),
             Kind::Declaration => Self::Declaration(DeclarationId::from_bytes(id)),
+            Kind::Approval => Self::Approval(ApprovalId::from_bytes(id)),
+            Kind::Governance => Self::Governance(GovernanceId::from_bytes(id)),
             Kind::Version => return None,
         })
     }
@@ -214,6 +237,8 @@ impl Object {
             Self::Node(id) => id.to_string(),
             Self::Asset(id) => id.to_string(),
             Self::Declaration(id) => id.to_string(),
+            Self::Approval(id) => id.to_string(),
+            Self::Governance(id) => id.to_string(),
         }
     }
 }
@@ -284,12 +309,16 @@ impl RowCursor {
 pub enum StateRow {
     /// Of an alias.
     Alias(Alias),
+    /// Of what somebody asked for that others must approve.
+    Approval(Approval),
     /// Of a data asset.
     Asset(Asset),
     /// Of a credential.
     Credential(Credential),
     /// Of a declaration.
     Declaration(Declaration),
+    /// Of the rules of the deployment.
+    Governance(Governance),
     /// Of a grant.
     Grant(Grant),
     /// Of a key.
@@ -314,9 +343,11 @@ impl StateRow {
     pub const fn object(&self) -> Object {
         match self {
             Self::Alias(alias) => Object::Alias(alias.id),
+            Self::Approval(approval) => Object::Approval(approval.id),
             Self::Asset(asset) => Object::Asset(asset.id),
             Self::Credential(credential) => Object::Credential(credential.id),
             Self::Declaration(declaration) => Object::Declaration(declaration.id),
+            Self::Governance(_) => Object::Governance(GovernanceId::ONLY),
             Self::Grant(grant) => Object::Grant(grant.id),
             Self::Key(key) => Object::Key(key.id),
             Self::Node(node) => Object::Node(node.id),

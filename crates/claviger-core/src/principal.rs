@@ -1,6 +1,7 @@
 //! Who acts: principals, the credentials that prove them, and the roles they hold.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::access_key::AccessKey;
 use crate::name::NotAName;
@@ -93,6 +94,8 @@ pub struct Principal {
     pub home: Option<KeyRingId>,
     /// The environment that it belongs to, such as `production`; `None` is that of the deployment.
     pub environment: Option<Name>,
+    /// The account that stood for the same person first; `None` of that one itself, and of one who has no other. Fixed at creation.
+    pub same_person_as: Option<PrincipalId>,
     /// The subject key under which its identity is sealed in the log, wrapped by the root: opaque to everyone but the provider.
     pub subject_key: Vec<u8>,
     /// Who created it; [`PrincipalId::SYSTEM`] for the set-up and for a recovery, `None` where an older release did not keep it.
@@ -118,6 +121,11 @@ pub struct Recovery {
     pub acknowledged_by: Option<PrincipalId>,
 }
 
+impl Recovery {
+    /// How long whoever is there can stop it, before it counts beside others.
+    pub const WAIT: Duration = Duration::from_secs(72 * 3_600);
+}
+
 impl Principal {
     /// A principal without rights, before its first write.
     #[must_use]
@@ -131,6 +139,7 @@ impl Principal {
             role_givers: Vec::new(),
             home: None,
             environment: None,
+            same_person_as: None,
             subject_key: Vec::new(),
             created_by: None,
             created_at,
@@ -139,6 +148,12 @@ impl Principal {
             erasure: None,
             revision: 0,
         }
+    }
+
+    /// Who it stands for, by the account that stood for them first: the same of all accounts of one person.
+    #[must_use]
+    pub fn person(&self) -> PrincipalId {
+        self.same_person_as.unwrap_or(self.id)
     }
 
     /// The same with one more role.
@@ -169,6 +184,16 @@ impl Principal {
     pub fn erased(self, erasure: Erasure, reason: Option<Why>) -> Result<Self, NotAName> {
         let name = format!("{}{}", Self::ERASED, self.id).parse()?;
         Ok(Self { name, subject_key: Vec::new(), erasure: Some(erasure), reason, ..self })
+    }
+
+    /// Does what it says count beside others? Who came about by a recovery that nobody acknowledged waits, so that whoever is there can
+    /// revoke them first.
+    #[must_use]
+    pub fn counts(&self, now: Timestamp) -> bool {
+        match self.recovery {
+            Some(Recovery { at, acknowledged_by: None }) => at.after(Recovery::WAIT) <= now,
+            Some(_) | None => true,
+        }
     }
 
     /// Is it a security officer made by a recovery that nobody else has acknowledged?
@@ -300,6 +325,7 @@ impl Credential {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::Row as _;
 
     fn credential(number: u8, renews: Option<u8>) -> Credential {
         let id = |number: u8| CredentialId::from_bytes([number; 16]);
@@ -317,6 +343,34 @@ mod tests {
             expires_at: Timestamp::from_micros(1200),
             reason: None,
             revision: 1,
+        }
+    }
+
+    fn account(number: u8, same_person_as: Option<u8>) -> Principal {
+        let id = |number: u8| PrincipalId::from_bytes([number; 16]);
+        let name = format!("account-{number}").parse().unwrap();
+        let made = Principal::new(id(number), name, PrincipalKind::Human, Timestamp::from_micros(1));
+        Principal { same_person_as: same_person_as.map(id), ..made }
+    }
+
+    #[test]
+    fn accounts_of_one_person_are_known_by_the_first() {
+        let (first, second, third, other) =
+            (account(1, None), account(2, Some(1)), account(3, Some(1)), account(4, None));
+        assert_eq!((first.person(), third.person()), (first.id, second.person()));
+        assert_ne!(first.person(), other.person());
+    }
+
+    #[test]
+    fn whose_account_it_is_is_fixed_and_no_account_refers_to_itself() {
+        let second = account(2, Some(1));
+        assert!(second.check().is_ok() && account(1, None).check().is_ok());
+        assert!(account(2, Some(2)).check().is_err());
+        let workload = Principal { kind: PrincipalKind::Workload, ..second.clone() };
+        assert!(workload.check().is_err());
+        assert!(second.follows(&second));
+        for other in [None, Some(3)] {
+            assert!(!account(2, other).follows(&second) && !second.follows(&account(2, other)));
         }
     }
 

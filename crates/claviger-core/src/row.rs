@@ -2,14 +2,16 @@
 //! rows are written that refer to each other.
 
 use crate::alias::Alias;
+use crate::approval::{Approval, Decided, Outcome, SeenRow};
 use crate::asset::Asset;
 use crate::change::Change;
-use crate::declaration::Declaration;
+use crate::declaration::{Attestation, Declaration};
+use crate::governance::Governance;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion, Origin, State};
 use crate::log_time::{TimeRecord, WINDOW_HOURS};
 use crate::node::Node;
-use crate::principal::{Credential, Principal, Status};
+use crate::principal::{Credential, Principal, PrincipalKind, Status};
 use crate::reason::{ReasonRecord, TextAtRest};
 use crate::rights_review::{Confirmation, RightsReview};
 
@@ -118,6 +120,9 @@ impl Row for Principal {
         if !givers.is_sorted_by(|(a, _), (b, _)| a < b) || !of_roles {
             return Err("those who gave roles are ascending, one for each role that is held");
         }
+        if self.same_person_as.is_some_and(|first| self.kind != PrincipalKind::Human || first == self.id) {
+            return Err("only the account of a person names another one, and never itself");
+        }
         Ok(())
     }
 
@@ -125,7 +130,7 @@ impl Row for Principal {
     fn follows(&self, stored: &Self) -> bool {
         let fixed = |principal: &Self| {
             let made = (principal.created_by, principal.created_at, principal.recovery.map(|made| made.at));
-            (principal.kind, principal.environment.clone(), made)
+            (principal.kind, principal.environment.clone(), principal.same_person_as, made)
         };
         let is_named_alike = self.name == stored.name && self.erasure == stored.erasure;
         let is_erased_now = stored.erasure.is_none() && self.erasure.is_some();
@@ -225,6 +230,79 @@ impl Row for Declaration {
     }
 }
 
+impl Row for Approval {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.asked.is_empty() || self.asked.len() > Self::MAX_ASKED {
+            return Err("nothing is asked for, or it is too long");
+        }
+        if !SeenRow::are_listed(&self.rows) || self.rows.iter().any(|seen| seen.expectation().is_none()) {
+            return Err("rows are ascending, each once, not too many, and such as a commit compares");
+        }
+        if self.quorum == 0 || usize::from(self.quorum) > Self::MOST_DECISIONS {
+            return Err("nobody must approve, or more than can decide");
+        }
+        if self.requested_at >= self.expires_at {
+            return Err("it expires before it was asked for");
+        }
+        check_decisions(self)?;
+        match self.ended.map(|ended| ended.outcome) {
+            Some(Outcome::Executed) if !self.is_approved() => {
+                Err("what was done was not approved by enough, or was denied")
+            }
+            Some(Outcome::Denied) if !self.is_denied() => Err("nobody denied what was denied"),
+            _ => Ok(()),
+        }
+    }
+
+    /// What was asked for is fixed. Decisions are added until it ends, which it does once.
+    fn follows(&self, stored: &Self) -> bool {
+        let as_asked = Self {
+            decisions: self.decisions.clone(),
+            ended: self.ended,
+            revision: self.revision,
+            ..stored.clone()
+        };
+        let is_decided_on = match stored.ended {
+            None => self.decisions.starts_with(&stored.decisions),
+            Some(_) => (self.ended, &self.decisions) == (stored.ended, &stored.decisions),
+        };
+        as_asked == *self && is_decided_on
+    }
+}
+
+/// Others than who asks decide, each once, and by what can be a signature.
+fn check_decisions(approval: &Approval) -> Result<(), &'static str> {
+    let decisions = &approval.decisions;
+    let is_long = |bytes: &[u8]| bytes.is_empty() || bytes.len() > Attestation::MAX_KEY;
+    let is_wrong = |one: &Decided| is_long(&one.public_key) || is_long(&one.signature);
+    if decisions.len() > Approval::MOST_DECISIONS || decisions.iter().any(is_wrong) {
+        return Err("there are too many decisions, or a key or signature of one is empty or too long");
+    }
+    let is_first = |(at, one): (usize, &Decided)| decisions.iter().take(at).all(|other| other.by != one.by);
+    if !decisions.iter().enumerate().all(is_first) || approval.was_decided_by(approval.requester) {
+        return Err("somebody decided twice, or on what they ask for themselves");
+    }
+    Ok(())
+}
+
+impl Row for Governance {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.is_sound() { Ok(()) } else { Err("a span is out of range, or too many must approve") }
+    }
+
+    fn follows(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 impl Row for ReasonRecord {
     fn revision(&self) -> u64 {
         self.revision
@@ -314,9 +392,11 @@ impl Change {
             Self::RemoveAlias(_) => 7,
             Self::PutAlias(_) => 8,
             Self::NoteFacts(_)
+            | Self::PutApproval(_)
             | Self::PutAsset(_)
             | Self::PutDeclaration(_)
             | Self::PutFactHead(_)
+            | Self::PutGovernance(_)
             | Self::PutIdempotency(_)
             | Self::PutNode(_)
             | Self::PutPolicyDocument(_)

@@ -114,7 +114,7 @@ impl<'c> Dossier<'c> {
             asked,
             key: key.clone(),
             evaluation,
-            inventory: Inventory::of(&estate, asked.catalogue.algorithms(), asked.period.to),
+            inventory: Inventory::of(&estate, asked.catalogue.algorithms(), asked.period),
             estate,
             objects,
             snapshot,

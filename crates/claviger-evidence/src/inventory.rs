@@ -9,16 +9,20 @@ mod tables;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use claviger_audit::fact::{OpenCredential, OpenDeclaration, OpenKey, OpenNode, OpenRing, OpenVersion};
+use claviger_audit::approval::is_signed;
+use claviger_audit::fact::{
+    OpenApproval, OpenCredential, OpenDeclaration, OpenKey, OpenNode, OpenRing, OpenVersion,
+};
 use claviger_audit::to_hex;
 use claviger_compliance::algorithm::Algorithms;
 use claviger_compliance::evaluation::{Class, Estate};
-use claviger_compliance::{FRAMEWORKS, cryptoperiod};
+use claviger_compliance::{FRAMEWORKS, Period, cryptoperiod};
+use claviger_core::approval::{Outcome, Verdict};
 use claviger_core::declaration::Declared;
 use claviger_core::key::{Generator, Origin, RingPolicy, RotatedKeys, Wrap};
 use claviger_core::principal::Status;
 use claviger_core::{
-    CredentialId, DeclarationId, KeyId, KeyRingId, KeyVersionId, NodeId, Purpose, Spec, Timestamp,
+    ApprovalId, CredentialId, DeclarationId, KeyId, KeyRingId, KeyVersionId, NodeId, Purpose, Spec, Timestamp,
 };
 use serde::Serialize;
 
@@ -46,6 +50,10 @@ pub struct Inventory {
     pub assets: Vec<AssetLine>,
     /// What people declared and signed.
     pub declarations: Vec<DeclarationLine>,
+    /// What others were asked to approve in the period.
+    pub approvals: Vec<ApprovalLine>,
+    /// The rules of the deployment.
+    pub rules: RulesLine,
 }
 
 /// A key.
@@ -197,6 +205,8 @@ pub struct RingLine {
     pub destroy_waiting_period: String,
     /// How many custodians must approve a sensitive act.
     pub quorum: u32,
+    /// Whether they must approve grants as well.
+    pub grants_under_quorum: bool,
     /// Whether who administers may use.
     pub separation: String,
     /// What the encryption context must have of each use.
@@ -317,10 +327,63 @@ pub struct DeclarationLine {
     pub withdrawn_at: Option<String>,
 }
 
+/// Something that others were asked to approve. What it is, beside the act and the objects, is sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ApprovalLine {
+    /// Its identifier.
+    pub id: String,
+    /// The act.
+    pub action: String,
+    /// The ring whose rule asked for approval; none where that of the deployment did.
+    pub ring: Option<String>,
+    /// The objects that it was decided on, with their revisions.
+    pub objects: Vec<String>,
+    /// Who asked.
+    pub requester: String,
+    /// How many others had to approve.
+    pub quorum: u32,
+    /// Who they could be.
+    pub eligible: String,
+    /// Who approved, in the order in which they did.
+    pub approvers: Vec<String>,
+    /// Who denied it.
+    pub denied_by: Option<String>,
+    /// How many signatures of these decisions hold.
+    pub signatures: u32,
+    /// When it was asked for.
+    pub requested_at: String,
+    /// From then on it could be done no more.
+    pub expires_at: String,
+    /// How it ended, `expired` where its time was over; none of one that can still be done.
+    pub outcome: Option<String>,
+    /// When it ended by an act.
+    pub ended_at: Option<String>,
+    /// SHA-256 of the form that approvers signed.
+    pub digest: String,
+}
+
+/// The rules of the deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RulesLine {
+    /// How many custodians must approve what concerns all of it.
+    pub quorum: u32,
+    /// How long an approval can be decided and done.
+    pub approval_lifetime: String,
+    /// The longest that a grant to a person lasts; none for no end.
+    pub human_grant_lifetime: Option<String>,
+    /// How many keys one person declares compromised in an hour.
+    pub compromise_burst: u32,
+    /// Who set them last; none where nobody did.
+    pub set_by: Option<String>,
+    /// When.
+    pub set_at: Option<String>,
+}
+
 impl Inventory {
-    /// What there is at an instant.
+    /// What there is at the end of a period, and what others were asked to approve in it.
     #[must_use]
-    pub fn of(estate: &Estate, algorithms: &Algorithms, as_of: Timestamp) -> Self {
+    pub fn of(estate: &Estate, algorithms: &Algorithms, period: Period) -> Self {
+        let as_of = period.to;
         let said = SaidOfGenerators::by(estate);
         let keys = estate.keys.iter().map(|(id, key)| key_line(*id, key, estate));
         let versions = estate.versions.iter().map(|(id, version)| version_line(*id, version, estate, &said));
@@ -351,7 +414,65 @@ impl Inventory {
                 })
                 .collect(),
             declarations: estate.declarations.iter().map(|(id, row)| declaration_line(*id, row)).collect(),
+            approvals: approval_lines(estate, period),
+            rules: rules_line(estate),
         }
+    }
+}
+
+/// What could be decided or done at some instant of a period, in the order in which it was asked for.
+fn approval_lines(estate: &Estate, period: Period) -> Vec<ApprovalLine> {
+    let is_of_period = |row: &OpenApproval| {
+        let until = row.ended.map_or(row.expires_at, |ended| ended.at);
+        row.requested_at <= period.to && until >= period.from
+    };
+    let rows = estate.approvals.iter().filter(|(_, row)| is_of_period(row));
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by_key(|(id, row)| (row.requested_at, **id));
+    rows.into_iter().map(|(id, row)| approval_line(*id, row, period.to)).collect()
+}
+
+fn approval_line(id: ApprovalId, row: &OpenApproval, as_of: Timestamp) -> ApprovalLine {
+    let by = |verdict: Verdict| {
+        let decided = row.decisions.iter().filter(move |decided| decided.verdict == verdict);
+        decided.map(|decided| decided.by.to_string())
+    };
+    let signed = row.decisions.iter().filter(|decided| is_signed(&row.digest, decided)).count();
+    let outcome = match row.ended {
+        Some(ended) => Some(ended.outcome),
+        None if row.expires_at <= as_of => Some(Outcome::Expired),
+        None => None,
+    };
+    let seen = row.rows.iter().map(|seen| format!("{} at revision {}", seen.object, seen.revision));
+    ApprovalLine {
+        id: id.to_string(),
+        action: row.action.to_string(),
+        ring: row.ring.map(|ring| ring.to_string()),
+        objects: seen.collect(),
+        requester: row.requester.to_string(),
+        quorum: u32::from(row.quorum),
+        eligible: row.eligible.to_string(),
+        approvers: by(Verdict::Approve).collect(),
+        denied_by: by(Verdict::Deny).next(),
+        signatures: u32::try_from(signed).unwrap_or(u32::MAX),
+        requested_at: instant(row.requested_at),
+        expires_at: instant(row.expires_at),
+        outcome: outcome.map(|outcome| outcome.to_string()),
+        ended_at: row.ended.map(|ended| instant(ended.at)),
+        digest: to_hex(&row.digest),
+    }
+}
+
+fn rules_line(estate: &Estate) -> RulesLine {
+    let rules = estate.rules();
+    let set = estate.governance.as_ref();
+    RulesLine {
+        quorum: u32::from(rules.quorum),
+        approval_lifetime: span(rules.approval_lifetime),
+        human_grant_lifetime: rules.human_grant_lifetime.map(span),
+        compromise_burst: u32::from(rules.compromise_burst),
+        set_by: set.map(|set| set.set_by.to_string()),
+        set_at: set.map(|set| instant(set.set_at)),
     }
 }
 
@@ -596,6 +717,7 @@ fn ring_line(id: KeyRingId, ring: &OpenRing, keys: u64) -> RingLine {
         process_period: policy.process_period.map(span),
         destroy_waiting_period: span(policy.destroy_waiting_period),
         quorum: u32::from(policy.quorum),
+        grants_under_quorum: policy.grants_under_quorum,
         separation: policy.separation.to_string(),
         context_required: policy
             .context_required
@@ -690,7 +812,7 @@ mod tests {
 
     fn inventory() -> Inventory {
         let catalogue = Catalogue::load().unwrap();
-        Inventory::of(&fixture::estate(), catalogue.algorithms(), fixture::at("2026-06-01T00:00:00Z"))
+        Inventory::of(&fixture::estate(), catalogue.algorithms(), fixture::period())
     }
 
     #[test]
@@ -756,7 +878,7 @@ mod tests {
         for key in estate.keys.values_mut() {
             (key.spec, key.purpose) = (Spec::X25519, Purpose::Agree);
         }
-        let inventory = Inventory::of(&estate, catalogue.algorithms(), fixture::at("2026-06-01T00:00:00Z"));
+        let inventory = Inventory::of(&estate, catalogue.algorithms(), fixture::period());
         let [line] = inventory.algorithms.as_slice() else { panic!("{:?}", inventory.algorithms) };
         assert_eq!(
             (line.status.as_str(), line.disallowed_in.as_slice()),
@@ -769,9 +891,9 @@ mod tests {
         let (catalogue, mut estate) = (Catalogue::load().unwrap(), fixture::estate());
         let scheduled_at = fixture::at("2026-05-01T00:00:00Z");
         for key in estate.keys.values_mut() {
-            key.destruction = Some(Destruction { scheduled_at, at: scheduled_at });
+            key.destruction = Some(Destruction { scheduled_at, at: scheduled_at, approval: None });
         }
-        let inventory = Inventory::of(&estate, catalogue.algorithms(), fixture::at("2026-06-01T00:00:00Z"));
+        let inventory = Inventory::of(&estate, catalogue.algorithms(), fixture::period());
         // Thirty days, of a ring that says nothing else.
         assert!(
             inventory.keys.iter().all(|key| key.destroy_at.as_deref() == Some("2026-05-31T00:00:00.000Z"))
@@ -800,6 +922,36 @@ mod tests {
     }
 
     #[test]
+    fn approvals_of_the_period_are_told_with_who_decided_and_how_they_ended() {
+        let inventory = inventory();
+        let [done, open] = inventory.approvals.as_slice() else { panic!("{:?}", inventory.approvals) };
+        assert_eq!((done.action.as_str(), done.outcome.as_deref()), ("schedule_destroy", Some("executed")));
+        // Nobody signed what the fixture says.
+        assert_eq!((done.approvers.len(), done.signatures, done.quorum), (2, 0, 2));
+        assert!(done.objects[0].ends_with("at revision 3") && done.ring.is_some(), "{done:?}");
+        assert_eq!((open.outcome.as_deref(), open.ring.as_deref()), (None, None));
+        assert_eq!((open.approvers.len(), open.ended_at.as_deref()), (0, None));
+        assert_eq!(inventory.rules.quorum, 2);
+        assert_eq!(inventory.rules.human_grant_lifetime.as_deref(), Some("90 days"));
+        // What was over before, and what came later, are of other periods.
+        let (catalogue, mut estate) = (Catalogue::load().unwrap(), fixture::estate());
+        let (from, to) = (fixture::at("2026-06-20T00:00:00Z"), fixture::at("2026-07-01T00:00:00Z"));
+        let later = Period { from, to };
+        let of_later = |estate: &Estate| Inventory::of(estate, catalogue.algorithms(), later).approvals;
+        assert!(of_later(&estate).is_empty());
+        for row in estate.approvals.values_mut() {
+            row.requested_at = later.from;
+            row.expires_at = later.to;
+            row.ended = None;
+        }
+        let outcomes: Vec<_> = of_later(&estate).into_iter().filter_map(|line| line.outcome).collect();
+        assert_eq!(outcomes, ["expired", "expired"]);
+        estate.governance = None;
+        let rules = Inventory::of(&estate, catalogue.algorithms(), later).rules;
+        assert_eq!((rules.quorum, rules.set_by), (0, None));
+    }
+
+    #[test]
     fn tables_have_a_line_for_each_and_as_many_cells_as_their_head() {
         let inventory = inventory();
         let tables = inventory.tables();
@@ -813,6 +965,7 @@ mod tests {
             inventory.nodes.len(),
             inventory.assets.len(),
             inventory.declarations.len(),
+            inventory.approvals.len(),
         ];
         assert_eq!(tables.len(), lines.len());
         for (table, lines) in tables.iter().zip(lines) {

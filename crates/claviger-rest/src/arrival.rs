@@ -3,8 +3,9 @@
 use axum::extract::FromRequestParts;
 use claviger_client::types::header;
 use claviger_client::types::text::ReasonCodeWord;
+use claviger_core::ApprovalId;
 use claviger_core::reason::Reason;
-use claviger_service::operation::{Call, Operation, Released};
+use claviger_service::operation::{Call, Executed, Operation, Released};
 use claviger_service::{BatchTurn, ErrorKind, Presented};
 use http::HeaderMap;
 use http::header::IF_MATCH;
@@ -79,6 +80,15 @@ impl Arrival {
     ) -> impl Future<Output = Result<Released<O::Output>, Failure>> + Send {
         let (api, call) = self.into_call(operation);
         async move { Ok(api.road().perform(call).await?) }
+    }
+
+    /// Does what others have approved, as who asked for it.
+    pub(crate) fn execute(
+        self,
+        approval: ApprovalId,
+    ) -> impl Future<Output = Result<Released<Executed>, Failure>> + Send {
+        let (api, call) = self.into_call(approval);
+        async move { Ok(api.road().execute(call).await?) }
     }
 
     /// Waits for the turn of the caller's batch, which has so many bytes.

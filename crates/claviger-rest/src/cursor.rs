@@ -19,8 +19,12 @@ const MAX_CURSOR: usize = 384;
 /// Which list a cursor belongs to: that of one is refused by another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum List {
+    /// Of principals with what they can do.
+    Access,
     /// Of aliases.
     Aliases,
+    /// Of approvals.
+    Approvals,
     /// Of data assets.
     Assets,
     /// Of credentials.
@@ -46,7 +50,9 @@ pub enum List {
 impl List {
     const fn tag(self) -> &'static str {
         match self {
+            Self::Access => "x1:",
             Self::Aliases => "a1:",
+            Self::Approvals => "q1:",
             Self::Assets => "d1:",
             Self::Credentials => "c1:",
             Self::Declarations => "l1:",

@@ -2,9 +2,10 @@
 
 use claviger_client::types::page::Batch;
 use claviger_client::types::{
-    alias, asset, audit, credential, declaration, grant, key, principal, reason, ring, usage,
+    alias, approval, asset, audit, credential, declaration, governance, grant, key, principal, reason, ring,
+    usage,
 };
-use claviger_core::{AliasName, CredentialId, DeclarationId, GrantId, KeyName, Name};
+use claviger_core::{AliasName, ApprovalId, CredentialId, DeclarationId, GrantId, KeyName, Name};
 use http::header::{CONTENT_TYPE, IF_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -77,6 +78,8 @@ requests! {
     Decrypt: |bytes| one::<usage::Decrypt>(bytes);
     /// To decrypt many.
     DecryptBatch: |bytes| many::<usage::Decrypt>(bytes);
+    /// To approve or deny.
+    DecideApproval: |bytes| body::parse::<approval::DecideApproval>(bytes);
     /// To declare something.
     Declare: |bytes| body::parse(bytes).and_then(|wire: declaration::Declare| wire::declaration::declare_from_wire(wire));
     /// To encapsulate.
@@ -109,6 +112,8 @@ requests! {
     SignEvidence: |bytes| body::parse(bytes).and_then(|wire: audit::SignEvidence| wire::audit::evidence_from_wire(&wire));
     /// To unwrap.
     Unwrap: |bytes| one::<usage::Unwrap>(bytes);
+    /// To change the rules of the deployment.
+    UpdateGovernance: |bytes| body::parse::<governance::UpdateGovernance>(bytes);
     /// To change a key.
     UpdateKey: |bytes| body::parse(bytes).and_then(|wire: key::UpdateKey| wire::key::patch_from_wire(wire));
     /// To change a ring.
@@ -133,7 +138,9 @@ pub fn context_header(bytes: &[u8]) -> Result<(), Failure> {
 #[must_use]
 pub fn cursors(text: &str) -> usize {
     [
+        cursor::decode::<Name>(List::Access, text).is_ok(),
         cursor::decode::<AliasName>(List::Aliases, text).is_ok(),
+        cursor::decode::<ApprovalId>(List::Approvals, text).is_ok(),
         cursor::decode::<Name>(List::Assets, text).is_ok(),
         cursor::decode::<CredentialId>(List::Credentials, text).is_ok(),
         cursor::decode::<DeclarationId>(List::Declarations, text).is_ok(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use claviger_client::types::Problem;
+use claviger_core::ApprovalId;
 use claviger_service::{ErrorKind, ServiceError};
 use http::StatusCode;
 
@@ -37,7 +38,7 @@ pub const fn to_wire(kind: ErrorKind) -> ProblemKind {
     use ErrorKind as E;
     match kind {
         E::AlreadyExists => problem(StatusCode::CONFLICT, kind.code(), "The name is taken for ever"),
-        E::ApprovalRequired => problem(StatusCode::FORBIDDEN, kind.code(), "Custodians must approve it"),
+        E::ApprovalRequired => problem(StatusCode::FORBIDDEN, kind.code(), "Others must approve it first"),
         E::BadCiphertext | E::WrongKey => {
             problem(StatusCode::BAD_REQUEST, E::BadCiphertext.code(), "The ciphertext does not open")
         }
@@ -147,6 +148,8 @@ struct Inner {
     problem: ProblemKind,
     detail: Cow<'static, str>,
     entry: Option<u64>,
+    /// The approval that it waits for.
+    approval: Option<ApprovalId>,
     /// Did an operation fail, or was there none?
     performed: bool,
 }
@@ -154,7 +157,8 @@ struct Inner {
 impl Failure {
     /// The failure of a request that came to no operation.
     pub(crate) fn new(problem: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Arc::new(Inner { problem, detail: detail.into(), entry: None, performed: false }))
+        let detail = detail.into();
+        Self(Arc::new(Inner { problem, detail, entry: None, approval: None, performed: false }))
     }
 
     /// Is it the caller's request, which came to no operation?
@@ -164,8 +168,8 @@ impl Failure {
 
     /// The same, recorded by that entry, if by one.
     pub(crate) fn recorded_at(&self, entry: Option<u64>) -> Self {
-        let Inner { problem, detail, performed, .. } = &*self.0;
-        Self(Arc::new(Inner { problem: *problem, detail: detail.clone(), entry, performed: *performed }))
+        let Inner { problem, ref detail, approval, performed, .. } = *self.0;
+        Self(Arc::new(Inner { problem, detail: detail.clone(), entry, approval, performed }))
     }
 
     pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -199,11 +203,12 @@ impl Failure {
     /// As a problem, with the request's identifier.
     #[must_use]
     pub fn to_problem(&self, request_id: Option<String>) -> Problem {
-        let Inner { problem, detail, entry, .. } = &*self.0;
+        let Inner { problem, detail, entry, approval, .. } = &*self.0;
         let detail = (!detail.is_empty()).then(|| detail.to_string());
         Problem {
             detail,
             entry: *entry,
+            approval: approval.map(Into::into),
             request_id,
             ..Problem::new(problem.status.as_u16(), problem.code, problem.title)
         }
@@ -217,7 +222,10 @@ impl From<ServiceError> for Failure {
             tracing::warn!(code = problem.code, cause = chain(&error), "a call failed");
         }
         let detail = Cow::Owned(error.public_message().to_owned());
-        Self(Arc::new(Inner { problem, detail, entry: error.entry(), performed: true }))
+        // Of one that was denied, or is over, there is nothing to wait for: its text names it.
+        let approval = error.approval().filter(|_| error.kind() == ErrorKind::ApprovalRequired);
+        let entry = error.entry();
+        Self(Arc::new(Inner { problem, detail, entry, approval, performed: true }))
     }
 }
 

@@ -30,17 +30,22 @@ const fn holder(name: &'static str, role: Role) -> InitialPrincipal {
 }
 
 /// The roles that a deployment cannot do without. There are two security officers: who makes a person gives it neither role
-/// nor grant, so that one of them alone could enter nobody.
-pub(crate) const ROLE_HOLDERS: [InitialPrincipal; 8] = [
+/// nor grant, so that one of them alone could enter nobody. There is one custodian more than must approve, so that the absence of
+/// one stops nothing.
+pub(crate) const ROLE_HOLDERS: [InitialPrincipal; 9] = [
     holder("administrator", Role::Administrator),
     holder("auditor", Role::Auditor),
     holder("custodian-1", Role::Custodian),
     holder("custodian-2", Role::Custodian),
+    holder("custodian-3", Role::Custodian),
     holder("operator", Role::Operator),
     holder("responder", Role::Responder),
     holder("security_officer", Role::SecurityOfficer),
     holder("security_officer-2", Role::SecurityOfficer),
 ];
+
+/// How many custodians a deployment begins with: no more than that can be asked to approve.
+pub(crate) const CUSTODIANS: u8 = 3;
 
 /// An application to try things with. It may do nothing until it is granted something.
 pub(crate) const APP: InitialPrincipal =
@@ -56,10 +61,12 @@ fn base(config: &Config) -> PathBuf {
     file.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
-/// Makes certificates for `principals` and records them as the first principals, all in one commit. The certificates come
-/// first: when the commit is durable they are, and until then a repetition makes new ones.
+/// Makes certificates for `principals` and records them as the first principals, all in one commit, with how many custodians must
+/// approve what concerns the whole deployment. The certificates come first: when the commit is durable they are, and until then a
+/// repetition makes new ones.
 pub(crate) async fn register(
     principals: &[InitialPrincipal],
+    quorum: u8,
     authority: &Authority,
     road: &Road,
     config: &Config,
@@ -79,7 +86,8 @@ pub(crate) async fn register(
             expires_at: issued.expires_at,
         });
     }
-    road.perform_for_system(std::sync::Arc::new(system()?), Initialize { principals: first }).await?;
+    let initialize = Initialize { principals: first, quorum };
+    road.perform_for_system(std::sync::Arc::new(system()?), initialize).await?;
     Ok(())
 }
 
@@ -193,6 +201,8 @@ fn unnamed() -> ServiceError {
 
 #[cfg(test)]
 mod tests {
+    use claviger_core::governance::Governance;
+
     use super::*;
 
     #[test]
@@ -203,12 +213,13 @@ mod tests {
         for principal in ROLE_HOLDERS.iter().chain([&APP]) {
             assert!(principal.name.parse::<Name>().is_ok(), "{}", principal.name);
         }
-        for role in [Role::Custodian, Role::SecurityOfficer] {
-            assert_eq!(
-                ROLE_HOLDERS.iter().filter(|principal| principal.role == Some(role)).count(),
-                2,
-                "{role}"
-            );
-        }
+        let count = |role| ROLE_HOLDERS.iter().filter(|principal| principal.role == Some(role)).count();
+        assert_eq!(count(Role::SecurityOfficer), 2);
+        assert_eq!(count(Role::Custodian), usize::from(CUSTODIANS));
+    }
+
+    #[test]
+    fn one_custodian_may_be_absent() {
+        assert_eq!(CUSTODIANS, Governance::QUORUM + 1);
     }
 }

@@ -11,7 +11,7 @@ use claviger_core::port::store::EndingPrincipal;
 use claviger_core::port::{Clock as _, Provider, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::rights_review::RightsReview;
-use claviger_service::{AlteredRows, Memory, Options, Road, ServiceError};
+use claviger_service::{AlteredRows, ApprovalFigures, Memory, Options, Road, ServiceError};
 use claviger_store::{SpaceOptions, SqliteOptions, SqliteStore};
 use tokio::sync::watch;
 
@@ -156,6 +156,12 @@ impl Deployment {
         let now = SystemClock.now();
         let found = self.store.list_ending(now, now.after(within), 1000).await;
         found.map_err(|source| self.store_failed(source))
+    }
+
+    /// How many must approve what nobody does alone, and how many can.
+    pub(crate) async fn approval_figures(&self) -> Result<ApprovalFigures, ServerError> {
+        let figures = ApprovalFigures::of(&self.store, SystemClock.now()).await;
+        figures.map_err(|source| self.store_failed(source))
     }
 
     /// The rights that an older release kept, as long as not both who must have confirmed them.

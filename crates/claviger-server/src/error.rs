@@ -89,6 +89,16 @@ pub enum ServerError {
     /// A certificate could not be made or read.
     #[error(transparent)]
     Pki(#[from] PkiError),
+    /// More custodians would have to approve than there are.
+    #[error(
+        "{quorum} custodians cannot approve where {custodians} are made; give a lower `--quorum`, and raise it once there are more"
+    )]
+    QuorumTooLarge {
+        /// How many were to approve.
+        quorum: u8,
+        /// How many there are.
+        custodians: u8,
+    },
     /// There is no root, and now is not the time to make one.
     #[error("the store has no sealed root; set the deployment up with `claviger init`")]
     RootMissing,

@@ -114,6 +114,7 @@ async fn make(road: &Road, config: &Config) -> Result<Key, ServerError> {
         kind: PrincipalKind::Workload,
         home: Some(on.clone()),
         environment: None,
+        same_person_as: None,
     };
     administrator.unless_there(create).await?;
     let everything = Action::ALL.into_iter().filter(|action| action.is_grantable_when_relaxed());

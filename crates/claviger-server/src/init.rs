@@ -34,6 +34,8 @@ pub struct InitOptions {
     pub names: Vec<String>,
     /// The deployment's name, the origin of its logs; a random one if none is given.
     pub deployment: Option<Name>,
+    /// How many custodians must approve what concerns the whole deployment; 0 for nobody.
+    pub quorum: u8,
 }
 
 /// What was set up.
@@ -45,13 +47,24 @@ pub struct SetUp {
     pub profiles: Vec<(&'static str, PathBuf)>,
     /// What the root is.
     pub root: String,
+    /// How many custodians must approve what concerns the whole deployment; 0 for nobody.
+    pub quorum: u8,
+}
+
+impl SetUp {
+    /// How many custodians there are.
+    pub const CUSTODIANS: u8 = bootstrap::CUSTODIANS;
 }
 
 /// Sets a deployment up: data directory, certificates, root, first principals.
 ///
 /// # Errors
-/// [`ServerError`]; [`ServerError::AlreadySetUp`] when it was done before.
+/// [`ServerError`]; [`ServerError::AlreadySetUp`] when it was done before, and [`ServerError::QuorumTooLarge`] when as many custodians
+/// as must approve would not be there.
 pub async fn init(options: &InitOptions) -> Result<SetUp, ServerError> {
+    if options.quorum > SetUp::CUSTODIANS {
+        return Err(ServerError::QuorumTooLarge { quorum: options.quorum, custodians: SetUp::CUSTODIANS });
+    }
     if !options.config.exists() {
         let root = options.root.clone().ok_or(ServerError::RootUndescribed(
             "`--root` with the first set-up; or write the configuration yourself",
@@ -69,14 +82,15 @@ pub async fn init(options: &InitOptions) -> Result<SetUp, ServerError> {
     let authority = authority::ensure_authority(&config.tls, now)?;
     authority::ensure_server_certificate(&config, &authority, &options.names, now)?;
     let at_work = deployment.start(&config, Jobs::Off).await?;
-    let entered = bootstrap::register(&ROLE_HOLDERS, &authority, &at_work.road, &config).await;
+    let entered =
+        bootstrap::register(&ROLE_HOLDERS, options.quorum, &authority, &at_work.road, &config).await;
     let root = deployment.provider().module().name;
     drop(deployment);
     at_work.stop().await;
     entered?;
     let (control, data) = authority::public_urls(&config);
     let profiles = bootstrap::write_profiles(&ROLE_HOLDERS, &config, (&control, &data))?;
-    Ok(SetUp { config: config.file, profiles, root })
+    Ok(SetUp { config: config.file, profiles, root, quorum: options.quorum })
 }
 
 /// Makes a new certificate for the server.

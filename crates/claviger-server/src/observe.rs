@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use claviger_core::port::Clock as _;
 use claviger_core::port::provider::ProviderHealth;
 use claviger_core::port::store::Room;
-use claviger_service::Road;
+use claviger_service::{ApprovalFigures, Road};
 use metrics::{Counter, Gauge};
 use tokio::sync::watch;
 
@@ -35,6 +35,10 @@ pub(crate) const RECOVERIES: &str = "claviger_recoveries_unacknowledged";
 
 /// The number that says whether rights of an older release are unconfirmed.
 pub(crate) const RIGHTS: &str = "claviger_rights_unconfirmed";
+
+/// The numbers that say how many custodians must approve what concerns the whole deployment, and how many can.
+pub(crate) const QUORUM: &str = "claviger_approvals_quorum";
+pub(crate) const CUSTODIANS: &str = "claviger_custodians";
 
 /// The numbers that say of how many principals the last credential ends within 30 days.
 const ENDING: &str = "claviger_credentials_ending";
@@ -97,6 +101,9 @@ struct Numbers {
     clock_ahead: Gauge,
     clock_held: Gauge,
     blocked_destructions: Gauge,
+    approvals_open: Gauge,
+    quorum: Gauge,
+    custodians: Gauge,
     recoveries: Gauge,
     rights: Gauge,
     space_free: Gauge,
@@ -193,6 +200,15 @@ impl Numbers {
                 "claviger_destructions_blocked",
                 "scheduled destructions that their rings block",
             ),
+            approvals_open: gauge(
+                "claviger_approvals_open",
+                "approvals that can still be decided or done, at most 1000",
+            ),
+            quorum: gauge(
+                QUORUM,
+                "how many custodians must approve what concerns the whole deployment; 0 for nobody",
+            ),
+            custodians: gauge(CUSTODIANS, "how many persons can approve it"),
             recoveries: gauge(
                 RECOVERIES,
                 "security officers made by `claviger recover` that nobody else has acknowledged",
@@ -360,6 +376,12 @@ impl Observed {
         let up = health.is_some_and(|health| health.root_ok && health.self_test_ok);
         self.numbers.provider_up.set(if up { 1.0 } else { 0.0 });
         self.numbers.provider_sessions.set(health.map_or(0.0, |health| count(health.sessions)));
+        // Where the rows that say so do not read, no number is shown for one.
+        let approvals = self.road.approval_figures().await.ok();
+        let shown = |number: fn(ApprovalFigures) -> f64| approvals.map_or(f64::NAN, number);
+        self.numbers.approvals_open.set(shown(|figures| to_f64(figures.open)));
+        self.numbers.quorum.set(shown(|figures| figures.quorum.into()));
+        self.numbers.custodians.set(shown(|figures| to_f64(figures.custodians)));
         if let Ok(officers) = self.road.unacknowledged().await {
             self.numbers.recoveries.set(count(officers.len()));
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use claviger_core::governance::Governance;
 use claviger_core::port::Clock as _;
 use serde::Serialize;
 
@@ -52,6 +53,17 @@ pub struct Ready {
     pub config: PathBuf,
     /// Kind of the root.
     pub root: &'static str,
+    /// How approvals stand; `None` where the rows that say so do not read.
+    pub approvals: Option<Approvals>,
+}
+
+/// Who must agree to what nobody does alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Approvals {
+    /// How many custodians must approve what concerns the whole deployment; 0 for nobody.
+    pub quorum: u8,
+    /// How many custodians can.
+    pub custodians: u64,
 }
 
 const INITIAL: [InitialPrincipal; ROLE_HOLDERS.len() + 1] = {
@@ -91,7 +103,9 @@ pub async fn quickstart(
     let at_work = deployment.start(&config, Jobs::On).await?;
     if !is_set_up {
         let entered = match authority::ensure_authority(&config.tls, now) {
-            Ok(authority) => bootstrap::register(&INITIAL, &authority, &at_work.road, &config).await,
+            Ok(authority) => {
+                bootstrap::register(&INITIAL, Governance::QUORUM, &authority, &at_work.road, &config).await
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = entered {
@@ -110,7 +124,11 @@ pub async fn quickstart(
             }
         }
     }
-    let ready = Ready { clients, ..ready(&config, sockets.urls())? };
+    // A server starts though a row was altered.
+    let figures = at_work.road.approval_figures().await.ok();
+    let approvals =
+        figures.map(|figures| Approvals { quorum: figures.quorum, custodians: figures.custodians });
+    let ready = Ready { clients, approvals, ..ready(&config, sockets.urls())? };
     let running = assemble::serve(at_work, sockets, tls, config, hardening).await?;
     if let Some(path) = &options.ready_file {
         let json = serde_json::to_vec_pretty(&ready)
@@ -145,6 +163,7 @@ fn ready(config: &Config, urls: &Urls) -> Result<Ready, ServerError> {
         profiles: profiles.into_iter().map(|(name, path)| (name, absolute(&path))).collect(),
         config: absolute(&config.file),
         root: config.root.kind(),
+        approvals: None,
     })
 }
 

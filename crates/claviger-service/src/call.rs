@@ -7,6 +7,7 @@ use claviger_core::action::Plane;
 use claviger_core::change::{Change, Restriction};
 use claviger_core::reason::Reason;
 use claviger_core::receipt::Receipt;
+use claviger_core::sensitive::Quorum;
 use claviger_core::{Action, KeyId, KeyRingId, KeyVersionId, ListenerName, Source};
 use claviger_crypto::envelope::Context;
 
@@ -49,6 +50,8 @@ pub struct Staged<T> {
     pub(crate) details: EntryDetails,
     /// Another key that it rests on, with its ring.
     pub(crate) other: Option<(KeyId, KeyRingId)>,
+    /// How many others must approve it first, where its operation says so of some calls.
+    under: Option<Box<Quorum>>,
 }
 
 impl<T> Staged<T> {
@@ -63,7 +66,8 @@ impl<T> Staged<T> {
     }
 
     fn with_details(output: T, details: EntryDetails) -> Self {
-        Self { output, asked: None, changes: Vec::new(), restricts: Vec::new(), details, other: None }
+        let (changes, restricts) = (Vec::new(), Vec::new());
+        Self { output, asked: None, changes, restricts, details, other: None, under: None }
     }
 
     /// A result with the changes that make it true, which only a governed operation makes.
@@ -95,14 +99,41 @@ impl<T> Staged<T> {
 
     /// The same with another result.
     pub(crate) fn map<U>(self, to: impl FnOnce(T) -> U) -> Staged<U> {
-        let Self { output, asked, changes, restricts, details, other } = self;
-        Staged { output: to(output), asked, changes, restricts, details, other }
+        let Self { output, asked, changes, restricts, details, other, under } = self;
+        Staged { output: to(output), asked, changes, restricts, details, other, under }
     }
 
     /// What was asked for, where it changes state.
     #[must_use]
     pub const fn asked(&self) -> Option<&Governed> {
         self.asked.as_ref()
+    }
+
+    /// The same, which so many others must approve first. An operation whose action is in the table of sensitive acts says it of every
+    /// call that changes something, and says 0 of those that others need not approve.
+    pub(crate) fn under(self, quorum: Quorum) -> Self {
+        Self { under: Some(Box::new(quorum)), ..self }
+    }
+
+    /// How many others must approve it first, if its operation says.
+    pub(crate) fn quorum(&self) -> Option<&Quorum> {
+        self.under.as_deref()
+    }
+
+    /// The same, taken out: it is dealt with.
+    pub(crate) fn take_quorum(&mut self) -> Option<Box<Quorum>> {
+        self.under.take()
+    }
+
+    /// What is to be written for it.
+    pub(crate) fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// The same, with more to be written or to be expected.
+    pub(crate) fn also(mut self, changes: impl IntoIterator<Item = Change>) -> Self {
+        self.changes.extend(changes);
+        self
     }
 
     /// The same, with an entry for each further act behind its own.

@@ -4,7 +4,7 @@ use claviger_access::separation::SeparationError;
 use claviger_access::{AuthnError, AuthnReason, DenyReason};
 use claviger_core::key::{NoTransition, RefusedFor, State, UseRefused};
 use claviger_core::port::{ProviderError, StoreError};
-use claviger_core::{KeyId, Purpose, Spec};
+use claviger_core::{ApprovalId, KeyId, Purpose, Spec};
 use claviger_crypto::{CryptoError, EncryptionAlgorithm, SignatureAlgorithm};
 
 /// What kind of failure it is. A kind exists because callers act on it; each protocol gives every one its own word.
@@ -150,6 +150,11 @@ pub enum Obstacle {
     Waiting,
 }
 
+/// The approval that a call waits for, or by which it was refused.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("approval {0}")]
+pub(crate) struct OfApproval(pub(crate) ApprovalId);
+
 /// A call that failed. `kind` and `public_message` are for the caller; the source chain is for the trace.
 #[derive(Debug)]
 pub struct ServiceError {
@@ -266,6 +271,12 @@ impl ServiceError {
     pub fn deny_reason(&self) -> Option<DenyReason> {
         let reason = self.source.as_ref()?.downcast_ref::<DenyReason>().copied();
         reason.filter(|_| self.kind == ErrorKind::Denied)
+    }
+
+    /// The approval that the call waits for; of one that was denied, or is over because something has changed, that one.
+    #[must_use]
+    pub fn approval(&self) -> Option<ApprovalId> {
+        self.source.as_ref()?.downcast_ref::<OfApproval>().map(|of| of.0)
     }
 
     /// Index of the entry that records the refusal, where there is one.

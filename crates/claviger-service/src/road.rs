@@ -15,6 +15,7 @@ use claviger_core::principal::Principal;
 use claviger_core::rights_review::RightsReview;
 use tokio::sync::watch;
 
+use crate::approval_figures::ApprovalFigures;
 use crate::error::ServiceError;
 use crate::job::Troubled;
 use crate::log::LogReader;
@@ -217,6 +218,14 @@ impl Inner {
     #[must_use]
     pub fn blocked_destructions(&self) -> u64 {
         self.state.blocked.count()
+    }
+
+    /// How many must approve what nobody does alone, how many can, and how much waits for them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn approval_figures(&self) -> Result<ApprovalFigures, ServiceError> {
+        Ok(ApprovalFigures::of(self.state.store.as_ref(), self.now()).await?)
     }
 
     /// Security officers made by a recovery that nobody else has acknowledged, the oldest first.

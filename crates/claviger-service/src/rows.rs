@@ -137,8 +137,10 @@ pub(crate) async fn hold_rows(store: &Arc<dyn Store>, size: u64, root: Hash) -> 
         store.make_row_root(size, root).await?;
         store.load_row_blocks().await?;
     }
-    // All that rights rest on, before the first answer; the others as they are read, and in the background.
-    for kind in [Kind::Ring, Kind::Principal, Kind::Credential, Kind::Grant, Kind::RightsReview] {
+    // All that rights and rules rest on, before the first answer; the others as they are read, and in the background.
+    for kind in
+        [Kind::Ring, Kind::Principal, Kind::Credential, Kind::Grant, Kind::RightsReview, Kind::Governance]
+    {
         hold_blocks(store.as_ref(), kind).await?;
     }
     Ok(())

@@ -2,17 +2,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use claviger_access::separation::Makers;
 use claviger_access::{Authorizer, Caller, Decision, DenyReason, Uses};
 use claviger_core::change::{Chain, Change, IdempotencyRecord, RequestScheme};
 use claviger_core::grant::{Grant, MAX_ACTIVE, MAX_ALIKE, MAX_NAME_SETS};
 use claviger_core::key::{KeyRecord, KeyRing, KeyVersion};
-use claviger_core::lineage::{Lineage, Verdict, Wanted};
+use claviger_core::lineage::{Cause, Verdict, Wanted};
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::{Generated, MaterialRequest};
 use claviger_core::port::store::{GrantFilter, GrantRoom, Page};
-use claviger_core::port::{EnteredCertificate, Handle, IssueFault, Provider, Store, Trust};
-use claviger_core::principal::{Credential, Principal};
+use claviger_core::port::{EnteredCertificate, Handle, IssueFault, Provider, Store, StoreError, Trust};
+use claviger_core::principal::Credential;
 use claviger_core::reason::{Reason, Why};
 use claviger_core::target::Target;
 use claviger_core::{Action, KeyId, KeyVersionId, PrincipalId, Spec, Timestamp};
@@ -360,14 +359,25 @@ impl<'a> View<'a> {
         self.further.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What of these grants is honoured, and until when, in their order.
+    /// What of these grants is honoured, and until when, in their order. Nothing that somebody holds who was revoked.
     pub(crate) async fn verdicts(&self, grants: &[Grant]) -> Result<Vec<Verdict>, ServiceError> {
-        let lineage = match Wanted::of(grants) {
-            Some(wanted) => self.store().load_lineage(wanted).await?,
-            None => Lineage::default(),
+        let passed_on = Wanted::of(grants).unwrap_or_default();
+        let mut wanted = passed_on.clone();
+        wanted.principals.extend(grants.iter().map(|grant| grant.principal));
+        let (lineage, are_holders_known) = match self.store().load_lineage(wanted).await {
+            Ok(lineage) => (lineage, true),
+            // An altered row of one holder, who can do nothing, hides no grants of others.
+            Err(StoreError::RowAltered(_)) => (self.store().load_lineage(passed_on).await?, false),
+            Err(error) => return Err(error.into()),
         };
         let mut judge = lineage.judge(self.now);
-        Ok(grants.iter().map(|grant| judge.verdict(grant)).collect())
+        let verdict = |grant: &Grant| match judge.verdict(grant) {
+            Verdict::Honoured(_) if are_holders_known && !lineage.is_active(grant.principal) => {
+                Verdict::Ended(Cause::PrincipalRevoked { principal: grant.principal })
+            }
+            verdict => verdict,
+        };
+        Ok(grants.iter().map(verdict).collect())
     }
 
     /// What the same call made before, if it came before.
@@ -424,24 +434,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Who could act as the principal without being it.
-    pub(crate) async fn makers(&self, principal: &Principal) -> Result<Makers, ServiceError> {
-        Ok(Makers::of(principal, &self.credentials_of(principal.id).await?, self.now))
-    }
-
     /// All credentials of a principal, in the order of their identifiers.
     pub(crate) async fn credentials_of(
         &self,
         principal: PrincipalId,
     ) -> Result<Vec<Credential>, ServiceError> {
-        let mut page = Page { after: None, limit: 1000 };
-        let mut all = Vec::new();
-        loop {
-            let credentials = self.store().list_credentials(Some(principal), page.clone()).await?;
-            let Some(last) = credentials.last().map(|credential| credential.id) else { return Ok(all) };
-            page.after = Some(last);
-            all.extend(credentials);
-        }
+        self.state.credentials_of(principal).await
     }
 
     /// On what kinds of rings the principal has active grants, and from whom.

@@ -88,6 +88,12 @@ pub const OTTO: Person<'static> = ("otto", PrincipalKind::Human, Some(Role::Secu
 pub const OLGA: Person<'static> = ("olga", PrincipalKind::Human, Some(Role::SecurityOfficer));
 /// An auditor.
 pub const VERA: Person<'static> = ("vera", PrincipalKind::Human, Some(Role::Auditor));
+/// A custodian.
+pub const CARL: Person<'static> = ("carl", PrincipalKind::Human, Some(Role::Custodian));
+/// Another custodian.
+pub const CORA: Person<'static> = ("cora", PrincipalKind::Human, Some(Role::Custodian));
+/// One more custodian than must approve.
+pub const CLEO: Person<'static> = ("cleo", PrincipalKind::Human, Some(Role::Custodian));
 /// An application.
 pub const APP: Person<'static> = ("app", PrincipalKind::Workload, None);
 /// Another one, which is granted nothing.
@@ -186,8 +192,23 @@ impl Deployment {
         Self::build_in_full(people, SqliteOptions::default(), false, |module| Arc::new(module)).await
     }
 
-    /// A deployment of which all is said.
+    /// A deployment with these people only, of whose custodians so many must approve what concerns all of it.
+    pub async fn build_under(quorum: u8, people: &[Person<'_>]) -> Self {
+        Self::build_whole(quorum, people, SqliteOptions::default(), false, |module| Arc::new(module)).await
+    }
+
+    /// A deployment of which all is said, but that nobody must approve anything that concerns all of it.
     pub async fn build_in_full(
+        people: &[Person<'_>],
+        options: SqliteOptions,
+        fence_off: bool,
+        module: impl FnOnce(SoftwareProvider) -> Arc<dyn Provider>,
+    ) -> Self {
+        Self::build_whole(0, people, options, fence_off, module).await
+    }
+
+    async fn build_whole(
+        quorum: u8,
         people: &[Person<'_>],
         options: SqliteOptions,
         fence_off: bool,
@@ -206,8 +227,8 @@ impl Deployment {
             certificate: certificate_of(name),
             expires_at,
         });
-        let principals = principals.collect();
-        deployment.road.perform_for_system(system(), Initialize { principals }).await.unwrap();
+        let initialize = Initialize { principals: principals.collect(), quorum };
+        deployment.road.perform_for_system(system(), initialize).await.unwrap();
         deployment
     }
 

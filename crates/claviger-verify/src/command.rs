@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser};
 use claviger_audit::VerifierKey;
+use claviger_audit::approval::Form;
 use claviger_audit::fact::{Kind, Object};
 use claviger_audit::session::Disclosure;
 use claviger_audit::verify::{
@@ -82,6 +83,10 @@ struct Evidence {
     /// is disclosed be what the log commits to
     #[arg(long, value_name = "FILE")]
     disclosure: Option<PathBuf>,
+    /// The form of an approval, as `claviger approval show ID -o json` has it in `form`: what was asked for must be what the log says that
+    /// others decided on. May be given several times
+    #[arg(long, value_name = "FILE")]
+    approval: Vec<PathBuf>,
     /// The newest cut must not be older, as in `15m`, `24h` or `7d`
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]
     max_age: Option<u64>,
@@ -267,6 +272,7 @@ impl Evidence {
             || self.max_age.is_some()
             || !self.receipt.is_empty()
             || !self.node_key.is_empty()
+            || !self.approval.is_empty()
     }
 
     /// The log alone.
@@ -277,6 +283,7 @@ impl Evidence {
         let receipts = self.receipts()?;
         let node_keys = self.node_key.iter().map(|path| read_key(path)).collect::<Result<Vec<_>>>()?;
         let disclosure = self.disclosure.as_deref().map(read_disclosure).transpose()?;
+        let forms = self.approval.iter().map(|path| read_form(path)).collect::<Result<Vec<_>>>()?;
         let now = u64::try_from(Timestamp::now().as_microsecond()).context("the clock is before 1970")?;
         let request = Request {
             key: &key,
@@ -284,6 +291,7 @@ impl Evidence {
             receipts: &receipts,
             node_keys: &node_keys,
             disclosure: disclosure.as_ref(),
+            forms: &forms,
             freshness: self.max_age.map(|age| (now, age)),
             moment,
             upto: None,
@@ -334,6 +342,16 @@ fn read_key(path: &Path) -> Result<VerifierKey> {
 fn read_disclosure(path: &Path) -> Result<Disclosure> {
     let bytes = read(path)?;
     Disclosure::decode(&bytes).with_context(|| format!("`{}` holds no disclosure", path.display()))
+}
+
+/// The form of an approval, as it is or in base64.
+fn read_form(path: &Path) -> Result<Form> {
+    let bytes = read(path)?;
+    let form = Form::decode(&bytes).or_else(|error| match std::str::from_utf8(&bytes) {
+        Ok(text) => text.trim().trim_matches('"').parse(),
+        Err(_) => Err(error),
+    });
+    form.with_context(|| format!("`{}` holds no form of an approval", path.display()))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

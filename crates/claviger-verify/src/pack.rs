@@ -271,7 +271,7 @@ impl Pack {
             held.find("period-beyond-log", "the period ends behind the newest cut of the log".to_owned());
         }
         for (code, why) in &dossier.misdisclosed {
-            held.find(*code, format!("`{DISCLOSURE}`: {why}"));
+            held.find(code, format!("`{DISCLOSURE}`: {why}"));
         }
         self.hold_samples(&log, key, held)?;
         let made = match pack::files(&dossier) {

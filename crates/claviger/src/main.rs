@@ -18,8 +18,10 @@ static ALLOCATOR: ZeroAlloc<Jemalloc> = ZeroAlloc(Jemalloc);
 /// Key management: keys in a token, their life by policy, and every use of them on record.
 #[derive(Debug, Parser)]
 #[command(name = "claviger", version, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 refused or failed, 2 usage, 4 verification failed, \
-                  5 the token refused the PIN or is near its lock: not to be tried again by a program.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 others must approve it first, 4 verification failed, \
+                  5 the token refused the PIN or is near its lock: not to be tried again by a program."
+)]
 struct CommandLine {
     #[command(flatten)]
     globals: Globals,
@@ -83,7 +85,7 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
-        for name in ["quickstart", "init", "serve", "doctor", "status", "key", "audit"] {
+        for name in ["quickstart", "init", "serve", "doctor", "status", "key", "approval", "audit"] {
             assert!(names.binary_search(&name).is_ok(), "{name}");
         }
     }

@@ -1,7 +1,8 @@
 //! The log: entries with their facts and sessions, live rows, disclosures, cuts, notes, receipts, tiles, proofs. Each has one encoding, so reading and
 //! writing cancel out.
 
-use claviger_audit::fact::{Facts, Replayed, ReplayedPrincipal, Sealed};
+use claviger_audit::approval::{self, Form};
+use claviger_audit::fact::{Facts, OpenRow, Replayed, ReplayedPrincipal, Sealed};
 use claviger_audit::note::signature_line;
 use claviger_audit::rows::{self, RowsHead};
 use claviger_audit::session::{DisclosedName, DisclosedSession, Disclosure, Level, SessionRecord};
@@ -13,7 +14,30 @@ use claviger_audit::{
     Checkpoint, Cut, Entry, EvaluationRun, EvidenceKey, Hash, KeptCheckpoint, Note, NoteError, Op, Receipt,
     RefusedCalls, Snapshot, StoreScan, VerifierKey, declaration,
 };
+use claviger_core::approval::{decode_decisions, decode_rows, encode_decisions, encode_rows};
 use claviger_core::declaration::{Declared, Plain};
+
+/// What others are asked to approve is written as it was read, and so is the act in it, which has no reason; so are the decisions and
+/// the rows of an approval. A decision is signed, or it is not.
+pub fn approval(bytes: &[u8]) -> bool {
+    if let Ok(rows) = decode_rows(bytes) {
+        assert_eq!(encode_rows(&rows), bytes);
+        return true;
+    }
+    if let Ok(decisions) = decode_decisions(bytes) {
+        assert_eq!(encode_decisions(&decisions), bytes);
+        for decided in &decisions {
+            let _ = approval::is_signed(&[7; 32], decided);
+        }
+        return true;
+    }
+    let Ok(form) = Form::decode(bytes) else { return false };
+    assert_eq!(form.encode(), bytes);
+    if let Ok(act) = form.act() {
+        assert_eq!((act.encode(), act.reason()), (form.asked, None));
+    }
+    true
+}
 
 /// What is declared is written as it was read; a statement is signed over what it says, or it is not; a certificate gives a key or none.
 pub fn declaration(bytes: &[u8]) -> bool {
@@ -64,9 +88,9 @@ pub fn facts(bytes: &[u8]) -> bool {
     assert!(seen.into_iter().eq(facts.facts.iter().map(|fact| (fact.object, fact.revision))));
     for fact in facts.facts {
         // Whatever a fact says, it is of a kind or it is not.
-        let _ = ReplayedPrincipal::after(None, &fact);
+        let _ = (ReplayedPrincipal::after(None, &fact), OpenRow::read(fact.object, &fact.fields));
         let replayed = Replayed::new(fact);
-        let _ = (replayed.grant(None), replayed.key_life(), replayed.ring_policy());
+        let _ = (replayed.approval(None), replayed.grant(None), replayed.key_life(), replayed.ring_policy());
     }
     true
 }

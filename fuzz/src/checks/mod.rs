@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`aws`] | what clients of AWS, and AWS KMS itself, send: signed requests, calls of both protocols, key policies |
 //! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope; material that is imported |
-//! | [`log`] | the log: entries with their facts, declarations, sessions and snapshots, live rows, disclosures, cuts, notes, receipts, tiles, proofs |
+//! | [`log`] | the log: entries with their facts, approvals, declarations, sessions and snapshots, live rows, disclosures, cuts, notes, receipts, tiles, proofs |
 //! | [`input`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files, governed operations |
 
 pub mod aws;
@@ -16,8 +16,9 @@ pub mod sealed;
 pub type Check = fn(&[u8]) -> bool;
 
 /// All of them, by the name of their fuzz target.
-pub const ALL: [(&str, Check); 29] = [
+pub const ALL: [(&str, Check); 30] = [
     ("answer", input::answer),
+    ("approval", log::approval),
     ("aws_json", aws::aws_json),
     ("certificate", input::certificate),
     ("certificate_request", input::certificate_request),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use claviger_access::Token;
+use claviger_audit::approval::{Form, encode_decisions};
 use claviger_audit::fact::{Fact, Facts, Field, Object, Sealed, VeilKey};
 use claviger_audit::rows::{LiveRow, RowsHead, digest_of_page, encode_page};
 use claviger_audit::session::{DisclosedName, DisclosedSession, Disclosure, Level, SessionRecord, Who};
@@ -17,6 +18,7 @@ use claviger_audit::{
     Checkpoint, Cut, Entry, EvidenceSigner, NamedAsset, Op, Outcome, Receipt, ShardHead, ShardState,
     SigningKey, Snapshot, assemble_note, declaration, evidence,
 };
+use claviger_core::approval::{Decided, Eligible, SeenRow, Verdict, encode_rows};
 use claviger_core::declaration::{
     Attestation, Claim, Declared, Document, DocumentSort, Parameter, Plain, SigningMethod, Supply,
 };
@@ -25,7 +27,8 @@ use claviger_core::key::{DataClass, Labels, Origin, RequiredContext};
 use claviger_core::principal::CredentialKind;
 use claviger_core::reason::{Reason, ReasonCode, Why};
 use claviger_core::{
-    Action, CredentialId, KeyId, KeyRingId, PrincipalId, ReasonId, Source, Timestamp, TlsParameters,
+    Action, ApprovalId, CredentialId, KeyId, KeyRingId, PrincipalId, ReasonId, Source, Timestamp,
+    TlsParameters,
 };
 use claviger_crypto::envelope::stream::{DATA_KEY_LEN, Sealer};
 use claviger_crypto::envelope::{Context, Header};
@@ -50,6 +53,7 @@ const ORIGIN: &str = "example/audit/0";
 pub fn of(check: &str) -> Vec<Vec<u8>> {
     match check {
         "answer" => texts(&wire::ANSWERS),
+        "approval" => approvals(),
         "aws_json" => aws::bodies(),
         "certificate" => vec![certificate()],
         "certificate_request" => vec![pem_body(CERTIFICATE_REQUEST)],
@@ -94,6 +98,44 @@ fn material() -> Vec<Vec<u8>> {
     [Spec::Aes256Gcm, Spec::EcP256, Spec::EcSecp256k1, Spec::Ed25519, Spec::Rsa2048, Spec::X25519]
         .map(|spec| generate(spec, &mut ModuleRandom).expect("randomness").secret.expose().to_vec())
         .into()
+}
+
+/// Forms, with a ring and rows and without; decisions; rows.
+fn approvals() -> Vec<Vec<u8>> {
+    let (key, at) = (KeyId::from_bytes(ID), Timestamp::from_micros(7));
+    let act = Governed::ScheduleDestroy { key, waiting: Duration::from_secs(86_400), reason: None };
+    let rows = vec![
+        SeenRow { object: Object::Ring(KeyRingId::from_bytes(ID)), revision: 2 },
+        SeenRow { object: Object::Key(key), revision: 300 },
+    ];
+    let form = Form {
+        deployment: "example".parse().expect("a name"),
+        id: ApprovalId::from_bytes(ID),
+        action: act.action(),
+        asked: act.encode(),
+        salt: [7; 16],
+        requester: PrincipalId::from_bytes(ID),
+        ring: Some(KeyRingId::from_bytes(ID)),
+        rows: rows.clone(),
+        quorum: 2,
+        eligible: Eligible::Custodians,
+        requested_at: at,
+        expires_at: Timestamp::from_micros(9),
+        reason: Some(Why::Given(ReasonId::from_bytes(ID))),
+    };
+    let bare = Form { ring: None, rows: Vec::new(), reason: None, ..form.clone() };
+    let decided = |verdict| Decided {
+        verdict,
+        by: PrincipalId::from_bytes(ID),
+        credential: CredentialId::from_bytes(ID),
+        public_key: vec![9; 44],
+        method: SigningMethod::Ed25519,
+        signature: vec![5; 64],
+        signed_at: at,
+        at,
+    };
+    let decisions = Verdict::ALL.map(decided);
+    vec![form.encode(), bare.encode(), encode_decisions(&decisions), encode_rows(&rows)]
 }
 
 fn declarations() -> Vec<Vec<u8>> {
@@ -188,8 +230,19 @@ fn governed() -> Vec<Vec<u8>> {
         if_revision: Some(300),
     };
     let reason = Reason::new(Some(ReasonCode::Misuse), "seen twice".parse().ok());
-    let suspend = Governed::SuspendVersion { key, version: 2, reason };
-    [create, update, suspend].iter().map(Governed::encode).collect()
+    let suspend = Governed::SuspendVersion { key, version: 2, reason: reason.clone() };
+    let approval = ApprovalId::from_bytes(ID);
+    let deny = Governed::Deny { approval, digest: [7; 32], reason: reason.clone() };
+    let rules = Governed::SetGovernance {
+        quorum: Some(3),
+        approval_lifetime: Some(Duration::from_secs(86_400)),
+        human_grant_lifetime: Some(Period(None)),
+        break_glass_lifetime: None,
+        compromise_burst: Some(5),
+        reason,
+        if_revision: Some(2),
+    };
+    [create, update, suspend, deny, rules].iter().map(Governed::encode).collect()
 }
 
 /// Alone, and under a key that goes before.

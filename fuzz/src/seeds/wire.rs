@@ -44,6 +44,9 @@ fn body(request: Request) -> &'static str {
         Request::Decapsulate => r#"{"ciphertext":"aGk=","version":3}"#,
         Request::Decrypt | Request::Reencrypt => r#"{"ciphertext":"aGk=","context":{"tenant":"blue"}}"#,
         Request::DecryptBatch => r#"{"items":[{"ciphertext":"aGk="},{"ciphertext":"","context":{"a":"b"}}]}"#,
+        Request::DecideApproval => {
+            r#"{"digest":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","certificate":"MAA=","method":"ed25519","signature":"aGk=","signed_at":"2026-01-02T03:04:05Z","reason":"compared"}"#
+        }
         Request::Declare => {
             r#"{"declared":{"parameter":{"name":"period_days","value":"180","effective_from":"2026-01-02T03:04:05Z"}},"text":"as decided"}"#
         }
@@ -63,6 +66,7 @@ fn body(request: Request) -> &'static str {
             r#"{"manifest":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}"#
         }
         Request::Unwrap => r#"{"wrapped":"aGk="}"#,
+        Request::UpdateGovernance => r#"{"quorum":3,"human_grant_lifetime_seconds":null,"reason":"r"}"#,
         Request::UpdateKey => r#"{"labels":{},"data_class":"personal","rotation_period_seconds":null}"#,
         Request::UpdateRing => {
             r#"{"policy":{"protect_period_seconds":null,"quorum":4,"protection":"hsm"},"reason":"r"}"#

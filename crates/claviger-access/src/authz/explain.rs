@@ -49,18 +49,49 @@ impl Authorizer {
             }
             // One after the other: a grant permits or does not, whatever others there are.
             for grant in grants {
-                let slice = self.slice(principal, target, std::slice::from_ref(grant))?;
-                let (context, source) = call_for(grant);
-                let request = RequestContext { now, context };
-                for action in grant.operations.iter().filter(|action| action.target_kind() == target.kind()) {
-                    probe(&slice, principal.id, *action, &request, source, &mut found);
-                }
+                self.probe_grant(target, principal, grant, now, &mut found)?;
             }
             explained.extend(found.into_values());
         }
         Ok(explained)
     }
+
+    /// What one grant gives its holder at `now`, on a target that it covers; in the order of the actions.
+    ///
+    /// # Errors
+    /// [`PolicyError`] when the grant cannot be read as a policy.
+    pub fn explain_grant(
+        &self,
+        target: &Target,
+        holder: &Principal,
+        grant: &Grant,
+        now: Timestamp,
+    ) -> Result<Vec<Explanation>, PolicyError> {
+        let mut found = BTreeMap::new();
+        self.probe_grant(target, holder, grant, now, &mut found)?;
+        Ok(found.into_values().filter(|one| one.rule == Rule::Grant(grant.id)).collect())
+    }
+
+    fn probe_grant(
+        &self,
+        target: &Target,
+        holder: &Principal,
+        grant: &Grant,
+        now: Timestamp,
+        found: &mut Found,
+    ) -> Result<(), PolicyError> {
+        let slice = self.slice(holder, target, std::slice::from_ref(grant))?;
+        let (context, source) = call_for(grant);
+        let request = RequestContext { now, context };
+        for action in grant.operations.iter().filter(|action| action.target_kind() == target.kind()) {
+            probe(&slice, holder.id, *action, &request, source, found);
+        }
+        Ok(())
+    }
 }
+
+/// What was found to be permitted, by action and rule.
+type Found = BTreeMap<(Action, (u8, String)), Explanation>;
 
 /// What a call says of itself that meets the conditions of the grant.
 fn call_for(grant: &Grant) -> (&[(String, String)], Option<IpAddr>) {
@@ -76,7 +107,7 @@ fn probe(
     action: Action,
     request: &RequestContext<'_>,
     source: Option<IpAddr>,
-    found: &mut BTreeMap<(Action, (u8, String)), Explanation>,
+    found: &mut Found,
 ) {
     let Verdict::Permitted(bases) = slice.ask(action, request, source) else { return };
     for basis in bases {

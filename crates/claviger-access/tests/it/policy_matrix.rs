@@ -305,11 +305,17 @@ fn roles_keep_to_what_they_are_for() {
     };
     for action in Action::ALL {
         let of = |role| permitted(role, action);
-        // They give nothing: people say that another's recovery is known, that rights are as they should be, sign statements, and
-        // renew what they call by.
+        // They give nothing: people say that another's recovery is known, that rights are as they should be, sign statements, decide
+        // on what others ask for, give up what they ask for themselves, and renew what they call by.
         let of_all = matches!(
             action,
-            Action::AcknowledgeRecovery | Action::Attest | Action::ConfirmRights | Action::RenewCredential
+            Action::AcknowledgeRecovery
+                | Action::Approve
+                | Action::Attest
+                | Action::CancelApproval
+                | Action::ConfirmRights
+                | Action::Deny
+                | Action::RenewCredential
         );
         // What is declared changes no key, and is read by evaluations alone.
         let declares = matches!(action, Action::Declare | Action::WithdrawDeclaration);
@@ -347,6 +353,40 @@ fn roles_keep_to_what_they_are_for() {
                 | Action::WithdrawDelegatedGrant
         );
         assert_eq!(unused, of_none, "{action} is an act of no role");
+    }
+}
+
+/// Custodians decide by their role, and others with a role by a rule for the appointment of custodians; nobody else does anything
+/// about an approval but ask for it.
+#[test]
+fn approvals_are_for_people_with_a_role() {
+    let rule = |who: &Principal, action| {
+        ask(&caller(who, None), action, &Target::System, &[]).permit().map(|permit| permit.rule())
+    };
+    for role in Role::ALL {
+        let who = person(10, &[role]);
+        let decides = match role {
+            Role::Custodian => Rule::Role(role),
+            _ => Rule::Builtin("appoint_custodian"),
+        };
+        assert_eq!(rule(&who, Action::Approve), Some(decides), "{role}");
+        assert_eq!(rule(&who, Action::Deny), Some(decides), "{role}");
+        assert_eq!(rule(&who, Action::CancelApproval), Some(Rule::Builtin("cancel_approval")), "{role}");
+        let reads = (role != Role::Operator).then_some(Rule::Role(role));
+        assert_eq!(rule(&who, Action::ReadApproval), reads, "{role}");
+        let governs = (role == Role::SecurityOfficer).then_some(Rule::Role(role));
+        assert_eq!(rule(&who, Action::SetGovernance), governs, "{role}");
+    }
+    for who in [person(10, &[]), application(10), principal(10, PrincipalKind::System, &[])] {
+        for action in [
+            Action::Approve,
+            Action::CancelApproval,
+            Action::Deny,
+            Action::ReadApproval,
+            Action::SetGovernance,
+        ] {
+            assert_eq!(rule(&who, action), None, "{action} by {:?}", who.kind);
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use claviger_access::separation::{
     Holder, Makers, Rights, SeparationError, Uses, check_credential, check_delegation, check_grant,
-    check_ring_separation, check_role_assignment, check_role_withdrawal,
+    check_other_person, check_ring_separation, check_role_assignment, check_role_withdrawal,
+    credential_needs_approval,
 };
 use claviger_core::key::Separation;
 use claviger_core::principal::{Credential, Principal, PrincipalKind, Role};
@@ -256,6 +257,42 @@ fn uses_are_as_strict_as_the_strictest_ring() {
     assert_eq!(Uses::of([]), Uses::None);
     assert_eq!(Uses::of([Separation::Relaxed, Separation::Relaxed]), Uses::Relaxed);
     assert_eq!(Uses::of([Separation::Relaxed, Separation::Strict]), Uses::Strict);
+}
+
+#[test]
+fn others_approve_a_credential_of_one_with_rights_unless_they_make_it_themselves() {
+    let officer = person(20, &[Role::SecurityOfficer]);
+    let custodian = person(10, &[Role::Custodian]);
+    for (who, uses, needs) in [
+        (person(10, &[]), Uses::None, false),
+        (person(10, &[]), Uses::Relaxed, false),
+        (person(10, &[]), Uses::Strict, true),
+        (custodian.clone(), Uses::None, true),
+        (application(10), Uses::None, false),
+        (application(10), Uses::Relaxed, false),
+        (application(10), Uses::Strict, true),
+    ] {
+        let rights = Rights { uses, granters: &[] };
+        assert_eq!(credential_needs_approval(&who, rights, &officer), needs, "{} {uses:?}", who.kind);
+        assert!(!credential_needs_approval(&who, rights, &who));
+    }
+    // Another account of the same person is only said to be one.
+    let said = Principal { same_person_as: Some(custodian.id), ..person(21, &[Role::SecurityOfficer]) };
+    let rights = Rights { uses: Uses::None, granters: &[] };
+    assert!(credential_needs_approval(&custodian, rights, &said));
+}
+
+#[test]
+fn accounts_of_one_person_give_each_other_nothing() {
+    let account = |number| Principal { same_person_as: Some(person(10, &[]).id), ..person(number, &[]) };
+    let (first, second, third, other) = (person(10, &[]), account(11), account(12), person(13, &[]));
+    for (one, another) in [(&first, &first), (&first, &second), (&second, &first), (&second, &third)] {
+        assert_eq!(check_other_person(one, another), Err(SeparationError::SelfService));
+    }
+    for one in [&first, &second] {
+        assert_eq!(check_other_person(one, &other), Ok(()));
+        assert_eq!(check_other_person(&other, one), Ok(()));
+    }
 }
 
 #[test]

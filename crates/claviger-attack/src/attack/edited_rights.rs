@@ -1,13 +1,13 @@
 //! Rights that are edited in the database.
 //!
 //! **Attack.** Somebody who can write the stopped store gives a responder the role of an administrator, lets an application decrypt
-//! that may only encrypt, and takes a ring's quorum away: one `UPDATE` each, without touching the log.
+//! that may only encrypt, and takes the quorum of a ring and of the deployment away: one `UPDATE` each, without touching the log.
 //!
 //! **Breaks.** Any of it decides: the responder does what an administrator does, the application or anybody else uses the key. Or nobody
 //! finds out: `claviger audit verify` or `claviger doctor` finds nothing, or does not say what was edited.
 //!
 //! **Holds.** Whoever comes by an edited row, or needs one, is refused, what they were entitled to before included; others go on.
-//! `claviger audit verify` ends with exit code 4, and names role, operations and quorum, each with its object; so does the log, with
+//! `claviger audit verify` ends with exit code 4, and names role, operations and both quorums, each with its object; so does the log, with
 //! an entry for each row that was refused.
 
 use anyhow::{Context as _, Result};
@@ -17,10 +17,11 @@ use crate::site::{Lab, Site};
 use crate::verdict::{Findings, Verdict};
 
 /// What is edited, and by which word a finding names it.
-const EDITS: [(&str, &str); 3] = [
+const EDITS: [(&str, &str); 4] = [
     ("UPDATE principal SET roles = 'administrator' WHERE roles = 'responder'", "roles"),
     ("UPDATE grants SET operations = 'encrypt,decrypt' WHERE operations = 'encrypt'", "operations"),
     ("UPDATE ring SET quorum = 0 WHERE name = 'orders'", "quorum"),
+    ("UPDATE governance SET quorum = 0", "governance"),
 ];
 /// What a refusal for an edited row says.
 const ALTERED: &str = "not what was written";
@@ -32,6 +33,7 @@ pub(super) fn run(lab: &Lab) -> Result<Verdict> {
     site.done("administrator", &["ring", "create", "orders"])?;
     site.done("administrator", &["key", "create", "orders/main"])?;
     site.grant(&["app", "--key", "orders/main", "--operations", "encrypt"])?;
+    site.done("security_officer-2", &["principal", "create", "nova", "--kind", "human"])?;
     let reader = site.all("auditor").into_iter().next().context("nobody who reads the log")?;
     let before = site.run(&reader, &["audit", "verify"])?;
     let mut findings = Findings::default();
@@ -44,11 +46,16 @@ pub(super) fn run(lab: &Lab) -> Result<Verdict> {
     }
     database.close().map_err(|(_, error)| error)?;
     site.serve()?;
-    let refused: [(&str, &str, &[&str]); 4] = [
+    let refused: [(&str, &str, &[&str]); 5] = [
         ("an edited role", "responder", &["ring", "create", "stolen"]),
         ("an edited grant", "app", &["encrypt", "card", "--key", "orders/main"]),
         ("a key of an edited ring", "administrator", &["key", "show", "orders/main"]),
         ("an edited ring", "administrator", &["key", "create", "orders/more"]),
+        (
+            "an edited rule of the deployment",
+            "security_officer",
+            &["role", "assign", "nova", "auditor", "--reason", "attack"],
+        ),
     ];
     std::fs::write(site.path("card"), "4111-1111")?;
     for (what, who, arguments) in refused {

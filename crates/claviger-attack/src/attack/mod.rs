@@ -10,6 +10,7 @@ mod false_alarm;
 mod greed;
 mod intake;
 mod log_rollback;
+mod lone_approver;
 mod lost_governance;
 mod overload;
 mod policy_takeover;
@@ -187,6 +188,12 @@ pub const ATTACKS: &[Attack] = &[
         about: "the newest batches are cut off under signed cuts, a revocation among them",
         pace: Pace::Quick,
         run: log_rollback::run,
+    },
+    Attack {
+        name: "lone-approver",
+        about: "one person approves what they asked for, or twice, or by the database, and a key is destroyed",
+        pace: Pace::Quick,
+        run: lone_approver::run,
     },
     Attack {
         name: "lost-governance",

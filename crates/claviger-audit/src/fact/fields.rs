@@ -46,6 +46,7 @@ const RING: &[Row] = &[
     (19, "kek_root_version", Form::Number, Open, MOVES),
     (20, "kek_wrap_algorithm", Form::Text, Open, MOVES),
     (21, "kek_wrap_strength", Form::Number, Open, MOVES),
+    (22, "grants_under_quorum", Form::Flag, Open, MOVES),
 ];
 
 const KEY: &[Row] = &[
@@ -69,6 +70,7 @@ const KEY: &[Row] = &[
     (18, "policy", Form::Bytes, Sealed, MOVES),
     (19, "context_required", Form::Words, Open, MOVES),
     (20, "environment", Form::Text, Open, MOVES),
+    (21, "destroy_approval", Form::Id, Open, MOVES),
 ];
 
 const VERSION: &[Row] = &[
@@ -116,6 +118,7 @@ const PRINCIPAL: &[Row] = &[
     (13, "erased_by", Form::Id, Open, MOVES),
     (PRINCIPAL_ERASED_AT, "erased_at", Form::Instant, Open, MOVES),
     (15, "environment", Form::Text, Open, FIXED),
+    (16, "same_person_as", Form::Id, Open, FIXED),
 ];
 
 const CREDENTIAL: &[Row] = &[
@@ -228,6 +231,36 @@ const DECLARATION: &[Row] = &[
     (9, "reason", Form::Reason, Open, MOVES),
 ];
 
+const APPROVAL: &[Row] = &[
+    (1, "action", Form::Text, Open, FIXED),
+    (2, "ring", Form::Id, Open, FIXED),
+    (3, "requester", Form::Id, Open, FIXED),
+    (4, "digest", Form::Bytes, Open, FIXED),
+    (5, "rows", Form::SeenRows, Open, FIXED),
+    (6, "quorum", Form::Number, Open, FIXED),
+    (7, "eligible", Form::Text, Open, FIXED),
+    (8, "requested_at", Form::Instant, Open, FIXED),
+    (9, "expires_at", Form::Instant, Open, FIXED),
+    (10, "asked", Form::Bytes, Sealed, FIXED),
+    (11, "salt", Form::Bytes, Sealed, FIXED),
+    (12, "decisions", Form::Decisions, Open, MOVES),
+    (13, "outcome", Form::Text, Open, MOVES),
+    (14, "ended_at", Form::Instant, Open, MOVES),
+    (15, "ended_by", Form::Id, Open, MOVES),
+    (16, "reason", Form::Reason, Open, FIXED),
+];
+
+const GOVERNANCE: &[Row] = &[
+    (1, "quorum", Form::Number, Open, MOVES),
+    (2, "approval_lifetime", Form::Span, Open, MOVES),
+    (3, "human_grant_lifetime", Form::Span, Open, MOVES),
+    (4, "break_glass_lifetime", Form::Span, Open, MOVES),
+    (5, "compromise_burst", Form::Number, Open, MOVES),
+    (6, "set_by", Form::Id, Open, MOVES),
+    (7, "set_at", Form::Instant, Open, MOVES),
+    (8, "reason", Form::Reason, Open, MOVES),
+];
+
 const fn rows_of(kind: Kind) -> &'static [Row] {
     match kind {
         Kind::Ring => RING,
@@ -242,6 +275,8 @@ const fn rows_of(kind: Kind) -> &'static [Row] {
         Kind::Node => NODE,
         Kind::Asset => ASSET,
         Kind::Declaration => DECLARATION,
+        Kind::Approval => APPROVAL,
+        Kind::Governance => GOVERNANCE,
     }
 }
 

@@ -8,9 +8,9 @@
 //! * each value has one encoding (deterministic CBOR, RFC 8949, 4.2.1), and only that one is decoded;
 //! * each field is committed to alone, under a salt that cannot be guessed: whoever publishes facts can withhold a field by
 //!   giving its hash, and the digest still verifies;
-//! * what callers name (names, labels, descriptions, conditions) and why they act is sealed under a key of the object, of the
-//!   person or of the reason itself. Destroying that key ends its disclosure everywhere, and no digest changes by it, while
-//!   sealed bytes that were altered are found without the key;
+//! * what callers name (names, labels, descriptions, conditions), what they ask others to approve and why they act is sealed under a
+//!   key of the object, of the person or of the reason itself. Destroying that key ends its disclosure everywhere, and no digest
+//!   changes by it, while sealed bytes that were altered are found without the key;
 //! * a reason is an object like any other, with a fact of its own beside those of the rows that it is the reason of;
 //! * fields that are fixed for the life of an object stand in its first fact alone.
 //!
@@ -56,8 +56,8 @@ pub(crate) use codec::{commit, put_fact, salt_of};
 pub use fields::{field_name, is_sealed};
 pub(crate) use fields::{is_erased, is_fixed, number_of, principal_of};
 pub use open::{
-    OpenAsset, OpenCredential, OpenDeclaration, OpenGrant, OpenKey, OpenNode, OpenPrincipal, OpenRing,
-    OpenRootWrap, OpenRow, OpenVersion,
+    OpenApproval, OpenAsset, OpenCredential, OpenDeclaration, OpenGovernance, OpenGrant, OpenKey, OpenNode,
+    OpenPrincipal, OpenRing, OpenRootWrap, OpenRow, OpenVersion,
 };
 pub use project::{Projection, projection, projections, writes_a_fact};
 pub use replayed::{ReplayError, Replayed, ReplayedPrincipal};

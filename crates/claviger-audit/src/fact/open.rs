@@ -5,27 +5,33 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use claviger_core::approval::{Decided, Eligible, Ended, SeenRow, Verdict};
 use claviger_core::declaration::Declared;
 use claviger_core::grant::{Basis, EndedBy, GrantOrigin};
 use claviger_core::key::{
     DataClass, Destruction, Generator, Origin, Protection, RingPolicy, Rotation, State,
 };
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Status};
+use claviger_core::reason::Why;
 use claviger_core::{Action, GrantId, KeyId, KeyRingId, PrincipalId, Purpose, Spec, Timestamp};
 
-use super::replayed::{Said, ring_policy};
+use super::replayed::{Said, destruction, ring_policy};
 use super::{Field, Kind, Object, ReplayError};
 use crate::declaration::decode;
 
 /// An object, as far as it is open. Kinds of which nobody asks are [`OpenRow::Other`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenRow {
+    /// What somebody asked for that others must approve.
+    Approval(Box<OpenApproval>),
     /// A data asset.
     Asset(OpenAsset),
     /// A credential.
     Credential(OpenCredential),
     /// A declaration.
     Declaration(Box<OpenDeclaration>),
+    /// The rules of the deployment.
+    Governance(OpenGovernance),
     /// A grant.
     Grant(OpenGrant),
     /// A key.
@@ -155,6 +161,8 @@ pub struct OpenPrincipal {
     pub erased_at: Option<Timestamp>,
     /// The environment it belongs to.
     pub environment: Option<String>,
+    /// The account that stood for the same person first.
+    pub same_person_as: Option<PrincipalId>,
 }
 
 /// A credential.
@@ -271,6 +279,54 @@ pub struct OpenDeclaration {
     pub withdrawn_at: Option<Timestamp>,
 }
 
+/// What somebody asked for that others must approve, but for what that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenApproval {
+    /// Which act.
+    pub action: Action,
+    /// The ring whose rule asks for approval; none where that of the deployment does.
+    pub ring: Option<KeyRingId>,
+    /// Who asks.
+    pub requester: PrincipalId,
+    /// SHA-256 of the form that approvers sign.
+    pub digest: [u8; 32],
+    /// The rows that it was decided on.
+    pub rows: Vec<SeenRow>,
+    /// How many others must approve.
+    pub quorum: u8,
+    /// Who they may be.
+    pub eligible: Eligible,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// From then on it is done no more.
+    pub expires_at: Timestamp,
+    /// What was decided, in the order in which it came.
+    pub decisions: Vec<Decided>,
+    /// Its end.
+    pub ended: Option<Ended>,
+    /// Why it is asked for.
+    pub reason: Option<Why>,
+}
+
+/// The rules of the deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenGovernance {
+    /// How many custodians must approve an act that concerns the whole deployment; 0 for nobody.
+    pub quorum: u8,
+    /// How long an approval can be decided and done.
+    pub approval_lifetime: Duration,
+    /// The longest that a grant to a person lasts; none for no end.
+    pub human_grant_lifetime: Option<Duration>,
+    /// The longest that emergency access lasts.
+    pub break_glass_lifetime: Duration,
+    /// How many keys one person declares compromised in an hour before others must approve the next.
+    pub compromise_burst: u16,
+    /// Who set them last.
+    pub set_by: PrincipalId,
+    /// When.
+    pub set_at: Timestamp,
+}
+
 impl OpenRow {
     /// Reads an object.
     ///
@@ -279,9 +335,11 @@ impl OpenRow {
     pub fn read(object: Object, fields: &BTreeMap<u16, Field>) -> Result<Self, ReplayError> {
         let said = Said::open(object, fields);
         Ok(match object.kind() {
+            Kind::Approval => Self::Approval(Box::new(approval(&said)?)),
             Kind::Asset => Self::Asset(asset(&said)?),
             Kind::Credential => Self::Credential(credential(&said)?),
             Kind::Declaration => Self::Declaration(Box::new(declaration(&said)?)),
+            Kind::Governance => Self::Governance(governance(&said)?),
             Kind::Grant => Self::Grant(grant(&said, fields)?),
             Kind::Key => Self::Key(key(&said)?),
             Kind::Node => Self::Node(Box::new(node(&said)?)),
@@ -304,10 +362,6 @@ fn ring(said: &Said) -> Result<OpenRing, ReplayError> {
 }
 
 fn key(said: &Said) -> Result<OpenKey, ReplayError> {
-    let destruction = match (said.instant(14)?, said.instant(15)?) {
-        (Some(scheduled_at), Some(at)) => Some(Destruction { scheduled_at, at }),
-        _ => None,
-    };
     Ok(OpenKey {
         ring: KeyRingId::from_bytes(said.need(1, said.id(1)?)?),
         purpose: said.need(3, said.word(3)?)?,
@@ -319,7 +373,7 @@ fn key(said: &Said) -> Result<OpenKey, ReplayError> {
         state: said.need(11, said.word(11)?)?,
         primary: said.need(12, said.number(12)?)?,
         rotates_from: said.need(13, said.instant(13)?)?,
-        destruction,
+        destruction: destruction(said)?,
         created_at: said.need(16, said.instant(16)?)?,
         context_required: said.words(19)?,
         environment: said.text(20)?,
@@ -357,6 +411,7 @@ fn principal(said: &Said) -> Result<OpenPrincipal, ReplayError> {
         acknowledged_by: said.id(11)?.map(PrincipalId::from_bytes),
         erased_at: said.instant(14)?,
         environment: said.text(15)?,
+        same_person_as: said.id(16)?.map(PrincipalId::from_bytes),
     })
 }
 
@@ -438,6 +493,55 @@ fn declaration(said: &Said) -> Result<OpenDeclaration, ReplayError> {
         declared_at: said.need(6, said.instant(6)?)?,
         withdrawn_at: said.instant(8)?,
     })
+}
+
+pub(super) fn approval(said: &Said) -> Result<OpenApproval, ReplayError> {
+    let ended = match (said.word(13)?, said.instant(14)?, said.id(15)?) {
+        (None, None, None) => None,
+        (Some(outcome), Some(at), Some(by)) => Some(Ended { outcome, at, by: PrincipalId::from_bytes(by) }),
+        _ => return Err(said.wrong(13)),
+    };
+    Ok(OpenApproval {
+        action: said.need(1, said.word(1)?)?,
+        ring: said.id(2)?.map(KeyRingId::from_bytes),
+        requester: PrincipalId::from_bytes(said.need(3, said.id(3)?)?),
+        digest: said.need(4, said.fixed(4)?)?,
+        rows: said.seen_rows(5)?,
+        quorum: said.need(6, said.number(6)?)?,
+        eligible: said.need(7, said.word(7)?)?,
+        requested_at: said.need(8, said.instant(8)?)?,
+        expires_at: said.need(9, said.instant(9)?)?,
+        decisions: said.decisions(12)?,
+        ended,
+        reason: said.why(16)?,
+    })
+}
+
+fn governance(said: &Said) -> Result<OpenGovernance, ReplayError> {
+    Ok(OpenGovernance {
+        quorum: said.need(1, said.number(1)?)?,
+        approval_lifetime: said.need(2, said.span(2)?)?,
+        human_grant_lifetime: said.span(3)?,
+        break_glass_lifetime: said.need(4, said.span(4)?)?,
+        compromise_burst: said.need(5, said.number(5)?)?,
+        set_by: PrincipalId::from_bytes(said.need(6, said.id(6)?)?),
+        set_at: said.need(7, said.instant(7)?)?,
+    })
+}
+
+impl OpenPrincipal {
+    /// Who the account of that identifier stands for, by the account that stood for them first: the same of all accounts of one person.
+    #[must_use]
+    pub fn person(&self, id: PrincipalId) -> PrincipalId {
+        self.same_person_as.unwrap_or(id)
+    }
+}
+
+impl OpenApproval {
+    /// Who approved, in the order in which they did.
+    pub fn approvers(&self) -> impl Iterator<Item = &Decided> {
+        self.decisions.iter().filter(|decided| decided.verdict == Verdict::Approve)
+    }
 }
 
 impl OpenGrant {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use claviger_core::Timestamp;
 use claviger_core::alias::Alias;
+use claviger_core::approval::{Approval, encode_decisions, encode_rows};
 use claviger_core::asset::Asset;
 use claviger_core::change::Change;
 use claviger_core::declaration::Declaration;
+use claviger_core::governance::Governance;
 use claviger_core::grant::{Basis, Conditions, Grant, Selector};
 use claviger_core::key::{Key, KeyRing, KeyVersion};
 use claviger_core::node::Node;
@@ -15,6 +16,7 @@ use claviger_core::object::StateRow;
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::Why;
 use claviger_core::rights_review::RightsReview;
+use claviger_core::{GovernanceId, Timestamp};
 
 use super::fields::{is_fixed, is_sealed, number_of};
 use super::{Fact, Field, Object, Sealed, Values, VeilError, VeilKey};
@@ -45,9 +47,11 @@ pub fn projection(change: &Change) -> Option<Projection> {
     let written = |projection: Projection| Projection { revision: projection.revision + 1, ..projection };
     Some(match change {
         Change::PutAlias(alias) => written(alias.into()),
+        Change::PutApproval(approval) => written(approval.into()),
         Change::PutAsset(asset) => written(asset.into()),
         Change::PutCredential(credential) => written(credential.into()),
         Change::PutDeclaration(declaration) => written(declaration.into()),
+        Change::PutGovernance(governance) => written(governance.into()),
         Change::PutGrant(grant) => written(grant.into()),
         Change::PutKey(key) => written(key.into()),
         Change::PutNode(node) => written(node.into()),
@@ -84,9 +88,11 @@ pub const fn writes_a_fact(change: &Change) -> bool {
     matches!(
         change,
         Change::PutAlias(_)
+            | Change::PutApproval(_)
             | Change::PutAsset(_)
             | Change::PutCredential(_)
             | Change::PutDeclaration(_)
+            | Change::PutGovernance(_)
             | Change::PutGrant(_)
             | Change::PutKey(_)
             | Change::PutNode(_)
@@ -254,9 +260,11 @@ impl From<&StateRow> for Projection {
     fn from(row: &StateRow) -> Self {
         match row {
             StateRow::Alias(alias) => alias.into(),
+            StateRow::Approval(approval) => approval.into(),
             StateRow::Asset(asset) => asset.into(),
             StateRow::Credential(credential) => credential.into(),
             StateRow::Declaration(declaration) => declaration.into(),
+            StateRow::Governance(governance) => governance.into(),
             StateRow::Grant(grant) => grant.into(),
             StateRow::Key(key) => key.into(),
             StateRow::Node(node) => node.into(),
@@ -295,6 +303,8 @@ impl From<&KeyRing> for Projection {
             .put(19, wrap.and_then(|wrap| number(u64::from(wrap.version))))
             .put(20, wrap.and_then(|wrap| text(&wrap.algorithm)))
             .put(21, wrap.and_then(|wrap| number(u64::from(wrap.strength_bits))))
+            // Absent where it is off, as of every ring before there was such a rule.
+            .put(22, if policy.grants_under_quorum { number(1) } else { None })
             .0
     }
 }
@@ -324,6 +334,7 @@ impl From<&Key> for Projection {
             .put(18, key.policy.and_then(|digest| bytes(&digest)))
             .put(19, words(key.context_required.fields().iter()))
             .put(20, key.environment.as_ref().and_then(|name| text(name.as_str())))
+            .put(21, key.destruction.and_then(|destruction| bytes(destruction.approval?.as_bytes())))
             .0
     }
 }
@@ -381,6 +392,7 @@ impl From<&Principal> for Projection {
             .put(13, principal.erasure.and_then(|erasure| bytes(erasure.by.as_bytes())))
             .put(14, principal.erasure.and_then(|erasure| instant(erasure.at)))
             .put(15, principal.environment.as_ref().and_then(|name| text(name.as_str())))
+            .put(16, principal.same_person_as.and_then(|first| bytes(first.as_bytes())))
             .0
     }
 }
@@ -515,6 +527,47 @@ impl From<&Declaration> for Projection {
             .put(7, withdrawal.and_then(|withdrawal| bytes(withdrawal.by.as_bytes())))
             .put(8, withdrawal.and_then(|withdrawal| instant(withdrawal.at)))
             .put(9, why(declaration.reason))
+            .0
+    }
+}
+
+impl From<&Approval> for Projection {
+    fn from(approval: &Approval) -> Self {
+        let (object, ended) = (Object::Approval(approval.id), approval.ended);
+        let (rows, decisions) = (&approval.rows, &approval.decisions);
+        Builder::new(object, approval.revision, object)
+            .put(1, text(approval.action.name()))
+            .put(2, approval.ring.and_then(|ring| bytes(ring.as_bytes())))
+            .put(3, bytes(approval.requester.as_bytes()))
+            .put(4, bytes(&approval.digest))
+            .put(5, if rows.is_empty() { None } else { bytes(&encode_rows(rows)) })
+            .put(6, number(u64::from(approval.quorum)))
+            .put(7, text(approval.eligible.name()))
+            .put(8, instant(approval.requested_at))
+            .put(9, instant(approval.expires_at))
+            .put(10, bytes(&approval.asked))
+            .put(11, bytes(&approval.salt))
+            .put(12, if decisions.is_empty() { None } else { bytes(&encode_decisions(decisions)) })
+            .put(13, ended.and_then(|ended| text(ended.outcome.name())))
+            .put(14, ended.and_then(|ended| instant(ended.at)))
+            .put(15, ended.and_then(|ended| bytes(ended.by.as_bytes())))
+            .put(16, why(approval.reason))
+            .0
+    }
+}
+
+impl From<&Governance> for Projection {
+    fn from(governance: &Governance) -> Self {
+        let object = Object::Governance(GovernanceId::ONLY);
+        Builder::new(object, governance.revision, object)
+            .put(1, number(u64::from(governance.quorum)))
+            .put(2, span(Some(governance.approval_lifetime)))
+            .put(3, span(governance.human_grant_lifetime))
+            .put(4, span(Some(governance.break_glass_lifetime)))
+            .put(5, number(u64::from(governance.compromise_burst)))
+            .put(6, bytes(governance.set_by.as_bytes()))
+            .put(7, instant(governance.set_at))
+            .put(8, why(governance.reason))
             .0
     }
 }

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
+use claviger_core::approval::{Approval, Decided, SeenRow, decode_decisions, decode_rows};
 use claviger_core::grant::{Basis, Conditions, Ending, Grant, Selector, Spelling};
 use claviger_core::key::{
     AssetRule, Destruction, PlaintextDataKeys, RequiredContext, RingPolicy, RotatedKeys, State,
 };
 use claviger_core::principal::{PrincipalKind, Role, Status};
 use claviger_core::reason::Why;
-use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
+use claviger_core::{ApprovalId, GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 
 use super::fields::is_fixed;
+use super::open::approval;
 use super::{Fact, Field, Object, RawFact, Values, VeilKey};
 use crate::cbor::{CborError, Reader};
 
@@ -80,6 +82,15 @@ impl Replayed {
         said.need(16, said.word(16)?)
     }
 
+    /// To whom a grant was given.
+    ///
+    /// # Errors
+    /// [`ReplayError::Field`] when it is no grant.
+    pub fn granted_to(&self) -> Result<PrincipalId, ReplayError> {
+        let said = self.open();
+        said.need(1, said.id(1)?).map(PrincipalId::from_bytes)
+    }
+
     /// The end that a grant has of its own.
     ///
     /// # Errors
@@ -129,18 +140,42 @@ impl Replayed {
         })
     }
 
+    /// The approval that it is, with what was asked for. What a request is found by is in no fact, and is zero here.
+    ///
+    /// # Errors
+    /// [`ReplayError`].
+    pub fn approval(&self, key: Option<&VeilKey>) -> Result<Approval, ReplayError> {
+        let Object::Approval(id) = self.object else { return Err(ReplayError::Field(self.object, 1)) };
+        let said = Said { object: self.object, values: self.values(key)? };
+        let open = approval(&said)?;
+        Ok(Approval {
+            id,
+            action: open.action,
+            ring: open.ring,
+            requester: open.requester,
+            asked: said.need(10, said.bytes(10)?)?,
+            salt: said.need(11, said.fixed(11)?)?,
+            tag: [0; 32],
+            digest: open.digest,
+            rows: open.rows,
+            quorum: open.quorum,
+            eligible: open.eligible,
+            requested_at: open.requested_at,
+            expires_at: open.expires_at,
+            decisions: open.decisions,
+            ended: open.ended,
+            reason: open.reason,
+            revision: self.revision,
+        })
+    }
+
     /// State and scheduled destruction of the key that it is.
     ///
     /// # Errors
     /// [`ReplayError::Field`].
     pub fn key_life(&self) -> Result<(State, Option<Destruction>), ReplayError> {
         let said = self.open();
-        let state = said.need(11, said.word(11)?)?;
-        let destruction = match (said.instant(14)?, said.instant(15)?) {
-            (Some(scheduled_at), Some(at)) => Some(Destruction { scheduled_at, at }),
-            _ => None,
-        };
-        Ok((state, destruction))
+        Ok((said.need(11, said.word(11)?)?, destruction(&said)?))
     }
 
     /// The policy of the ring that it is.
@@ -232,6 +267,16 @@ pub(super) fn ring_policy(said: &Said) -> Result<RingPolicy, ReplayError> {
         plaintext_data_keys: said.word(15)?.unwrap_or(PlaintextDataKeys::Allowed),
         environment: said.word(16)?,
         assets: said.word(17)?.unwrap_or(AssetRule::Optional),
+        grants_under_quorum: said.number::<u8>(22)? == Some(1),
+    })
+}
+
+/// That a key waits for its destruction.
+pub(super) fn destruction(said: &Said) -> Result<Option<Destruction>, ReplayError> {
+    let approval = said.id(21)?.map(ApprovalId::from_bytes);
+    Ok(match (said.instant(14)?, said.instant(15)?) {
+        (Some(scheduled_at), Some(at)) => Some(Destruction { scheduled_at, at, approval }),
+        _ => None,
     })
 }
 
@@ -288,8 +333,18 @@ impl Said {
         self.read(number, |reader| reader.bytes().map(<[u8]>::to_vec))
     }
 
-    pub(super) fn id(&self, number: u16) -> Result<Option<[u8; 16]>, ReplayError> {
+    pub(super) fn decisions(&self, number: u16) -> Result<Vec<Decided>, ReplayError> {
+        let decisions =
+            self.read(number, |reader| decode_decisions(reader.bytes()?).map_err(|_| CborError::Range));
+        Ok(decisions?.unwrap_or_default())
+    }
+
+    pub(super) fn fixed<const N: usize>(&self, number: u16) -> Result<Option<[u8; N]>, ReplayError> {
         self.read(number, |reader| reader.fixed())
+    }
+
+    pub(super) fn id(&self, number: u16) -> Result<Option<[u8; 16]>, ReplayError> {
+        self.fixed(number)
     }
 
     pub(super) fn instant(&self, number: u16) -> Result<Option<Timestamp>, ReplayError> {
@@ -307,6 +362,11 @@ impl Said {
         })
     }
 
+    pub(super) fn seen_rows(&self, number: u16) -> Result<Vec<SeenRow>, ReplayError> {
+        let rows = self.read(number, |reader| decode_rows(reader.bytes()?).map_err(|_| CborError::Range));
+        Ok(rows?.unwrap_or_default())
+    }
+
     pub(super) fn span(&self, number: u16) -> Result<Option<Duration>, ReplayError> {
         self.read(number, |reader| reader.uint().map(Duration::from_micros))
     }
@@ -315,7 +375,7 @@ impl Said {
         self.read(number, |reader| reader.text().map(str::to_owned))
     }
 
-    fn why(&self, number: u16) -> Result<Option<Why>, ReplayError> {
+    pub(super) fn why(&self, number: u16) -> Result<Option<Why>, ReplayError> {
         self.read(number, |reader| Why::from_bytes(reader.bytes()?).ok_or(CborError::Range))
     }
 

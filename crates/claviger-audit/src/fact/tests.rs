@@ -204,6 +204,7 @@ fn policies_of_rings_and_rights_of_people_are_read_back() {
         rotates: RotatedKeys::All,
         quorum: 3,
         separation: Separation::Relaxed,
+        grants_under_quorum: true,
         ..RingPolicy::default()
     };
     for policy in [RingPolicy::default(), policy] {
@@ -235,6 +236,72 @@ fn policies_of_rings_and_rights_of_people_are_read_back() {
     assert!(ReplayedPrincipal::after(None, &later).is_err(), "its kind is in its first fact");
     let now = ReplayedPrincipal { status: Status::Revoked, roles: vec![Role::Responder], ..made };
     assert_eq!(ReplayedPrincipal::after(Some(&known), &later), Ok(now));
+}
+
+#[test]
+fn rules_of_the_deployment_are_read_back_and_lie_open() {
+    use claviger_core::governance::Governance;
+    let by = PrincipalId::from_bytes([4; 16]);
+    let reason = Some(Why::Given(ReasonId::from_bytes([6; 16])));
+    for rules in [Governance::default(), Governance { reason, ..Governance::of_new_deployment(by, AT) }] {
+        let projected = projection(&Change::PutGovernance(rules.clone())).unwrap();
+        assert_eq!((projected.revision, projected.is_veiled()), (1, false));
+        let read = OpenRow::read(projected.object, &projected.open_fields()).unwrap();
+        let expected = OpenGovernance {
+            quorum: rules.quorum,
+            approval_lifetime: rules.approval_lifetime,
+            human_grant_lifetime: rules.human_grant_lifetime,
+            break_glass_lifetime: rules.break_glass_lifetime,
+            compromise_burst: rules.compromise_burst,
+            set_by: rules.set_by,
+            set_at: rules.set_at,
+        };
+        assert_eq!(read, OpenRow::Governance(expected));
+        // Each fact says all of them.
+        let later = projection(&Change::PutGovernance(Governance { revision: 1, ..rules })).unwrap();
+        assert_eq!(later.of_revision().open, projected.open);
+    }
+}
+
+#[test]
+fn accounts_of_one_person_are_known_by_the_first() {
+    let (first, second) = (PrincipalId::from_bytes([2; 16]), PrincipalId::from_bytes([3; 16]));
+    let person = Principal::new(second, "ada-2".parse().unwrap(), PrincipalKind::Human, AT);
+    for same_person_as in [None, Some(first)] {
+        let made = Principal { same_person_as, ..person.clone() };
+        let projected = projection(&Change::PutPrincipal(made)).unwrap();
+        let read = OpenRow::read(projected.object, &projected.open_fields()).unwrap();
+        let OpenRow::Principal(open) = read else { panic!("a principal") };
+        assert_eq!(open.same_person_as, same_person_as);
+        assert_eq!(open.person(second), same_person_as.unwrap_or(second));
+    }
+}
+
+#[test]
+fn a_destruction_says_by_which_approval_it_was_scheduled() {
+    use claviger_core::ApprovalId;
+    use claviger_core::key::{Destruction, State};
+
+    use crate::cbor;
+    let open = |write: &dyn Fn(&mut Vec<u8>)| {
+        let mut value = Vec::new();
+        write(&mut value);
+        Field::Open(value)
+    };
+    let id = ApprovalId::from_bytes([7; 16]);
+    for approval in [None, Some(id)] {
+        let mut fields = BTreeMap::from([
+            (11, open(&|out| cbor::put_text(out, "suspended"))),
+            (14, open(&|out| cbor::put_uint(out, 1))),
+            (15, open(&|out| cbor::put_uint(out, 2))),
+        ]);
+        fields.extend(approval.map(|id| (21, open(&|out| cbor::put_bytes(out, id.as_bytes())))));
+        let object = Object::Key(KeyId::from_bytes([3; 16]));
+        let replayed = Replayed::new(Fact { object, revision: 1, fields, sealed: None });
+        let (scheduled_at, at) = (Timestamp::from_micros(1), Timestamp::from_micros(2));
+        let destruction = Some(Destruction { scheduled_at, at, approval });
+        assert_eq!(replayed.key_life(), Ok((State::Suspended, destruction)));
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use claviger_core::approval::{Decided, SeenRow, decode_decisions, decode_rows};
 use claviger_core::reason::{Unasked, Why};
 use claviger_core::{GrantId, Timestamp};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -17,6 +18,8 @@ pub(super) enum Form {
     Basis,
     /// Bytes, mostly a digest.
     Bytes,
+    /// What was decided on what somebody asked for.
+    Decisions,
     /// 0 or 1.
     Flag,
     /// An identifier.
@@ -29,6 +32,8 @@ pub(super) enum Form {
     Pairs,
     /// Why something is so.
     Reason,
+    /// Objects with the revisions of their rows.
+    SeenRows,
     /// Microseconds.
     Span,
     /// A text.
@@ -137,6 +142,10 @@ impl Form {
         Ok(match self {
             Self::Basis => basis(reader)?,
             Self::Bytes => FieldValue::Text(to_hex(reader.bytes()?)),
+            Self::Decisions => {
+                let decisions = decode_decisions(reader.bytes()?).map_err(|_| CborError::Range)?;
+                FieldValue::Texts(decisions.iter().map(decision).collect())
+            }
             Self::Flag => FieldValue::Flag(reader.small::<u8>()? == 1),
             Self::Id => FieldValue::Text(id(reader)?),
             Self::Instant => FieldValue::Instant(Timestamp::from_micros(reader.uint()?)),
@@ -152,6 +161,10 @@ impl Form {
                 Some(Why::Unasked(Unasked::Protocol)) => "(the protocol has no place for one)".to_owned(),
                 None => return Err(CborError::Range),
             }),
+            Self::SeenRows => {
+                let rows = decode_rows(reader.bytes()?).map_err(|_| CborError::Range)?;
+                FieldValue::Texts(rows.iter().map(seen_row).collect())
+            }
             Self::Span => FieldValue::Seconds(reader.uint()? / 1_000_000),
             Self::Text => FieldValue::Text(reader.text()?.to_owned()),
             Self::Words => {
@@ -165,6 +178,15 @@ impl Form {
 fn id(reader: &mut Reader<'_>) -> Result<String, CborError> {
     // Identifiers of every kind are shown alike.
     Ok(GrantId::from_bytes(reader.fixed()?).to_string())
+}
+
+fn decision(decided: &Decided) -> String {
+    let Decided { verdict, by, credential, at, .. } = decided;
+    format!("{verdict} by {by} with {credential} at {}", rfc3339(*at))
+}
+
+fn seen_row(seen: &SeenRow) -> String {
+    format!("{} at revision {}", seen.object, seen.revision)
 }
 
 fn basis(reader: &mut Reader<'_>) -> Result<FieldValue, CborError> {
@@ -248,6 +270,34 @@ mod tests {
             shown(Kind::Key, "reason", &value(|out| cbor::put_bytes(out, &[1]))),
             text("(by the system)")
         );
+    }
+
+    #[test]
+    fn decisions_and_the_rows_that_they_are_on_are_shown_one_by_one() {
+        use claviger_core::CredentialId;
+        use claviger_core::approval::{Verdict, encode_decisions, encode_rows};
+        use claviger_core::declaration::SigningMethod;
+        use claviger_core::object::Object;
+        let (by, credential) = (PrincipalId::from_bytes([3; 16]), CredentialId::from_bytes([4; 16]));
+        let decided = Decided {
+            verdict: Verdict::Deny,
+            by,
+            credential,
+            public_key: vec![7; 44],
+            method: SigningMethod::Ed25519,
+            signature: vec![8; 64],
+            signed_at: Timestamp::from_micros(1_000_000),
+            at: Timestamp::from_micros(2_000_000),
+        };
+        let decisions = value(|out| cbor::put_bytes(out, &encode_decisions(&[decided])));
+        let line = format!("deny by {by} with {credential} at 1970-01-01T00:00:02Z");
+        assert_eq!(shown(Kind::Approval, "decisions", &decisions), Some(FieldValue::Texts(vec![line])));
+        let object = Object::Key(KeyId::from_bytes([9; 16]));
+        let rows = value(|out| cbor::put_bytes(out, &encode_rows(&[SeenRow { object, revision: 3 }])));
+        let line = format!("{object} at revision 3");
+        assert_eq!(shown(Kind::Approval, "rows", &rows), Some(FieldValue::Texts(vec![line])));
+        let other = value(|out| cbor::put_bytes(out, &[2]));
+        assert_eq!(shown(Kind::Approval, "decisions", &other), None);
     }
 
     #[test]

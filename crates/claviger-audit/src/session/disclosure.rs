@@ -65,9 +65,11 @@ impl Level {
             Kind::Key | Kind::Ring => !matches!(self, Self::Minimal),
             Kind::Principal => matches!(self, Self::Full),
             Kind::Alias
+            | Kind::Approval
             | Kind::Asset
             | Kind::Credential
             | Kind::Declaration
+            | Kind::Governance
             | Kind::Grant
             | Kind::Node
             | Kind::Reason

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use claviger_core::KeyId;
 use claviger_core::key::State;
+use claviger_core::{ApprovalId, KeyId, PrincipalId};
 
 use crate::Op;
 use crate::fact::Object;
@@ -11,6 +11,24 @@ use crate::fact::Object;
 /// One thing that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
+    /// The facts of an approval are not those of what was asked for, or do not follow from each other.
+    ApprovalAltered {
+        /// The approval.
+        approval: ApprovalId,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A decision on what somebody asked for is not signed by the key that it names.
+    ApprovalUnsigned {
+        /// The shard.
+        shard: u32,
+        /// The entry.
+        entry: u64,
+        /// The approval.
+        approval: ApprovalId,
+        /// Whose decision.
+        by: PrincipalId,
+    },
     /// The checkpoint is not one that the given key signed.
     CheckpointInvalid {
         /// What is wrong with it.
@@ -313,6 +331,8 @@ impl Finding {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::ApprovalAltered { .. } => "approval-altered",
+            Self::ApprovalUnsigned { .. } => "approval-unsigned",
             Self::CheckpointInvalid { .. } => "checkpoint-invalid",
             Self::CheckpointStale { .. } => "checkpoint-stale",
             Self::CutMalformed { .. } => "cut-malformed",
@@ -358,6 +378,13 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ApprovalAltered { approval, why } => {
+                write!(f, "approval {approval} is not what was asked for and decided: {why}")
+            }
+            Self::ApprovalUnsigned { shard, entry, approval, by } => write!(
+                f,
+                "entry {entry} of shard {shard}: the decision of {by} on approval {approval} is not signed by the key that it names"
+            ),
             Self::CheckpointInvalid { why } => write!(f, "the checkpoint does not hold: {why}"),
             Self::CheckpointStale { age_seconds } => write!(f, "the newest cut is {age_seconds} s old"),
             Self::CutMalformed { cut, why } => write!(f, "cut {cut} is no cut: {why}"),

@@ -5,15 +5,17 @@
 //! every size that a cut names, the root that the cut names; every entry has the one form that entries have, no entry goes back
 //! in its epoch, and each names a session that is there; the states of keys follow from the entries, and no key was used in a
 //! state that forbids it; no more results left a node, as it counted them where they leave, than entries record; the facts of
-//! each entry are those that it records, and each follows from the one before about the same object; each snapshot is of the
-//! state that the facts before it yield; live rows that lie beside the log are what the facts say of the time in which they were
-//! read; what sessions commit to is there; what is disclosed of them is what they commit to, and all of it; and the log holds what
-//! receipts promised; and the evidence key that the log announces is one alone, of which the root says so.
+//! each entry are those that it records, and each follows from the one before about the same object; what people decided on what
+//! others asked for is signed, and what was asked for stays what it was; each snapshot is of the state that the facts before it
+//! yield; live rows that lie beside the log are what the facts say of the time in which they were read; what sessions commit to is
+//! there; what is disclosed of them is what they commit to, and all of it; the log holds what receipts promised; and the evidence key
+//! that the log announces is one alone, of which the root says so.
 //!
 //! What the facts yield are all objects as they stand after the last entry, or as they stood at a moment before: in one walk, in
 //! memory that grows with the objects and not with the entries.
 
 mod announced;
+mod approvals;
 mod beside;
 mod disclosed;
 mod files;
@@ -48,6 +50,7 @@ pub use shown::ShownObject;
 use watch::Watching;
 pub use watch::{SeenEntry, Watcher};
 
+use crate::approval::Form;
 use crate::session::Disclosure;
 use crate::{Checkpoint, EvidenceKey, VerifierKey};
 use disclosed::Disclosed;
@@ -65,6 +68,8 @@ pub struct Request<'a> {
     pub node_keys: &'a [VerifierKey],
     /// Who stands behind a range of entries, as somebody disclosed it.
     pub disclosure: Option<&'a Disclosure>,
+    /// What was asked for, as somebody disclosed it: the forms of approvals.
+    pub forms: &'a [Form],
     /// The instant, in microseconds since 1970, and the age in seconds beyond which the newest cut is stale.
     pub freshness: Option<(u64, u64)>,
     /// A moment of which the objects are wanted as well: [`Objects::rewound`] gives them.
@@ -84,6 +89,7 @@ impl<'a> Request<'a> {
             receipts: &[],
             node_keys: &[],
             disclosure: None,
+            forms: &[],
             freshness: None,
             moment: None,
             upto: None,
@@ -253,6 +259,7 @@ fn walk(
     if let Some(disclosed) = disclosed {
         disclosed.judge(&verified.objects, &mut verified.findings);
     }
+    approvals::hold(request.forms, &head.origin, &verified.objects, &mut verified.findings);
     verified.states = replay.finish();
     verified.live_state = match rows? {
         None => LiveState::NotHeld,

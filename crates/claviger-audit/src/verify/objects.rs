@@ -32,7 +32,7 @@ impl Current {
     }
 
     /// Its fields behind the next fact about it: that one's, and those that are fixed.
-    fn followed_by(&self, next: &Fact) -> BTreeMap<u16, Field> {
+    pub(super) fn followed_by(&self, next: &Fact) -> BTreeMap<u16, Field> {
         let kind = next.object.kind();
         let mut fields = self.fields();
         fields.retain(|number, _| is_fixed(kind, *number));

@@ -182,8 +182,9 @@ impl Key {
         Some(())
     }
 
+    /// What waits already is scheduled again by another approval, and its end stays.
     fn schedule_destroy(&mut self, at: u64) -> Option<()> {
-        if self.destroy_at.is_some() || self.state.is_destroyed() {
+        if self.destroy_at.is_some_and(|kept| kept != at) || self.state.is_destroyed() {
             return None;
         }
         self.destroy_at = Some(at);
@@ -361,12 +362,25 @@ mod tests {
             vec![(Op::CreateKey, Some(1)), (Op::RotateKey, Some(2))],
             vec![(Op::CreateKey, Some(1)), (Op::DestroyKey, None)],
             vec![(Op::CreateKey, Some(1)), (Op::CancelDestroy, None)],
-            vec![(Op::CreateKey, Some(1)), (Op::ScheduleDestroy, None), (Op::ScheduleDestroy, None)],
             vec![(Op::CreateKey, Some(1)), (Op::ScheduleDestroy, None), (Op::ActivateKey, Some(1))],
             // Before its time.
             vec![(Op::CreateKey, Some(1)), (Op::ScheduleDestroy, None), (Op::DestroyKey, None)],
         ] {
             assert_eq!(replayed(&steps).1.len(), 1, "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn what_waits_is_scheduled_again_for_the_same_end_alone() {
+        for (end, wrong) in [(5_u64, 0), (4, 1), (6, 1)] {
+            let (mut replay, mut findings) = (Replay::default(), Vec::new());
+            let schedule = entry(Op::ScheduleDestroy, None, Outcome::Ok);
+            let reference = Some(Cow::Owned(end.to_be_bytes().to_vec()));
+            let again = Entry { reference, ..schedule.clone() };
+            replay.take(0, 0, &entry(Op::CreateKey, Some(1), Outcome::Ok), &mut findings);
+            replay.take(0, 1, &schedule, &mut findings);
+            replay.take(0, 2, &again, &mut findings);
+            assert_eq!(findings.len(), wrong, "{end}");
         }
     }
 

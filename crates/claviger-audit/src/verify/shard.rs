@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::announced::Announced;
+use super::approvals;
 use super::beside::{Beside, Bundles, Hashed};
 use super::disclosed::{Disclosed, judge_record};
 use super::files::{Files, Newer, Part, WalkError, for_each_of_first};
@@ -235,8 +236,12 @@ impl<'a, 'd> Shard<'a, 'd> {
                 if op == Op::ReleasedResults {
                     self.recorded.hold((shard, index), facts, self.findings);
                 }
+                let (place, as_found) = ((shard, index), op == Op::RecordState);
+                for fact in &facts.facts {
+                    approvals::look_at(place, as_found, fact, self.objects, self.findings);
+                }
                 let digested = facts.facts.iter().zip(digests.iter().copied());
-                self.objects.take((shard, index), op == Op::RecordState, digested, self.findings);
+                self.objects.take(place, as_found, digested, self.findings);
                 &facts.facts
             }
             Err(error) => {

@@ -10,8 +10,9 @@ use claviger_client::types::credential::{
     NewCertificate, NewCredential, NewToken,
 };
 use claviger_core::lineage::How;
-use claviger_core::{CredentialId, Name};
+use claviger_core::{CredentialId, Name, Timestamp};
 use serde::Serialize;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::paging::Paging;
 use super::principal::maker;
@@ -42,7 +43,8 @@ pub enum CredentialCommand {
     /// credentials at once. To rotate one, create a second, bring the application over, then revoke the first.
     ///
     /// An administrator makes the credentials of applications, a security officer those of people. A principal that holds a
-    /// role or uses keys of a strict ring gets a further one from itself, or from a security officer who gave it neither.
+    /// role or uses keys of a strict ring gets a further one from itself, or from a security officer who gave it neither, which
+    /// custodians must approve.
     #[command(
         after_help = "Example: claviger --profile administrator.toml credential create shop --token --out shop.token"
     )]
@@ -86,9 +88,12 @@ pub struct CreateArgs {
     /// The certificate that the principal presents (PEM or DER); in PEM, followed by those between it and its authority
     #[arg(long, value_name = "FILE")]
     certificate: Option<Source>,
-    /// How long it is valid [default: 90d, or 1h for a short-lived access key]
+    /// How long it is valid, of a certificate counted from its begin [default: 90d, or 1h for a short-lived access key]
     #[arg(long, visible_alias = "ttl", value_name = "SPAN", value_parser = when::parse_span)]
     lifetime: Option<Duration>,
+    /// Until when a certificate is valid as a credential: RFC 3339, or so long from now
+    #[arg(long, value_name = "TIME", value_parser = when::parse, requires = "certificate", conflicts_with_all = ["lifetime", "kind", "token"])]
+    until: Option<when::When>,
     /// File for the secret, made anew and for you alone (0600); an access key as variables of the environment
     #[arg(long, value_name = "FILE", conflicts_with = "certificate")]
     out: Option<PathBuf>,
@@ -229,8 +234,9 @@ impl CreateArgs {
             label: self.label.clone().into(),
             credential: self.new_credential()?,
         };
-        let created = session.client()?.create_credential(&request).await?.value;
-        self.hand_over(session, &created)
+        let created = session.client()?.create_credential(&request).await;
+        let created = created.map_err(|error| again(error.into(), &request))?.value;
+        hand_over(session, &created, self.out.as_ref(), self.force)
     }
 
     fn new_credential(&self) -> Result<NewCredential, Failure> {
@@ -239,10 +245,13 @@ impl CreateArgs {
         Ok(match (&self.certificate, self.kind) {
             (Some(source), _) => {
                 let (der, chain) = pem::first_and_rest(&source.read(MAX_CERTIFICATE)?, "CERTIFICATE")?;
+                let now = clock::now();
+                let ends_at =
+                    self.until.map_or_else(|| ends_at(&der, lifetime, now), |until| until.after(now));
                 NewCredential::Certificate(NewCertificate {
                     der: der.into(),
                     chain: chain.into_iter().map(Into::into).collect(),
-                    expires_at: clock::now().after(lifetime).into(),
+                    expires_at: ends_at.into(),
                 })
             }
             (None, Some(MadeKind::AccessKey)) => {
@@ -251,44 +260,73 @@ impl CreateArgs {
             (None, Some(MadeKind::Token) | None) => NewCredential::Token(NewToken { lifetime_seconds }),
         })
     }
+}
 
-    fn hand_over(&self, session: &Session, created: &CreatedCredential) -> Result<(), Failure> {
-        let secret = Secret::of(created);
-        if let (Some(secret), Some(out)) = (&secret, &self.out) {
-            self.store(secret, out, created)?;
-        }
-        let shown = secret.filter(|_| self.out.is_none());
-        if session.format.is_for_programs() {
-            if let Some(secret) = shown.filter(|_| crate::output::stdout_is_terminal()) {
-                warn(&format!(
-                    "{} is shown on the terminal; `--out FILE` keeps it off the screen",
-                    secret.what
-                ));
-            }
-            return session.format.print(&Made::new(created, self.out.as_ref()), |_| String::new());
-        }
-        match shown {
-            // The secret alone goes to stdout, so that it can be piped to where it belongs.
-            Some(Secret { text, what }) => {
-                note(&table(&created.credential));
-                let bytes = text.reveal().as_bytes();
-                release(Released { bytes, privacy: Privacy::Owner, what }, None, None)
-            }
-            None => session.format.print(&created.credential, table),
-        }
-    }
+/// When a certificate ends as a credential: so long after its begin, so that the same command asks for the same; or after now, where that
+/// is over.
+fn ends_at(der: &[u8], lifetime: Duration, now: Timestamp) -> Timestamp {
+    let begin = X509Certificate::from_der(der)
+        .ok()
+        .and_then(|(_, certificate)| u64::try_from(certificate.validity().not_before.timestamp()).ok())
+        .map_or(now, |seconds| Timestamp::from_micros(seconds.saturating_mul(1_000_000)));
+    let end = begin.after(lifetime);
+    if end > now { end } else { now.after(lifetime) }
+}
 
-    fn store(&self, secret: &Secret, out: &Path, created: &CreatedCredential) -> Result<(), Failure> {
-        let line = joined(&[secret.text.reveal(), "\n"]);
-        let stored = Placed::write(out, Privacy::Owner, self.force.existing(), line.reveal().as_bytes());
-        if stored.is_err() {
-            note(&format!(
-                "{} was made but could not be stored; revoke it: claviger credential revoke {} --reason 'not stored'",
-                secret.what, created.credential.id
-            ));
+/// What to do once a credential was approved: no copy of a certificate is kept, and with another end it is another request.
+fn again(failure: Failure, request: &CreateCredential) -> Failure {
+    match (&request.credential, failure.pending_approval()) {
+        (NewCredential::Certificate(certificate), Some(approval)) => {
+            let advice = format!(
+                "others look at it and approve it: `claviger approval approve {approval}`; then give this command again, with `--until {}` and \
+                 without `--lifetime`",
+                certificate.expires_at
+            );
+            failure.advise(advice)
         }
-        stored
+        _ => failure,
     }
+}
+
+/// Gives a credential that was made to whom it was made for: its secret into the file `out`, or onto stdout.
+pub(super) fn hand_over(
+    session: &Session,
+    created: &CreatedCredential,
+    out: Option<&PathBuf>,
+    force: ForceArgs,
+) -> Result<(), Failure> {
+    let secret = Secret::of(created);
+    if let (Some(secret), Some(out)) = (&secret, out) {
+        store(secret, out, force, created)?;
+    }
+    let shown = secret.filter(|_| out.is_none());
+    if session.format.is_for_programs() {
+        if let Some(secret) = shown.filter(|_| crate::output::stdout_is_terminal()) {
+            warn(&format!("{} is shown on the terminal; `--out FILE` keeps it off the screen", secret.what));
+        }
+        return session.format.print(&Made::new(created, out), |_| String::new());
+    }
+    match shown {
+        // The secret alone goes to stdout, so that it can be piped to where it belongs.
+        Some(Secret { text, what }) => {
+            note(&table(&created.credential));
+            let bytes = text.reveal().as_bytes();
+            release(Released { bytes, privacy: Privacy::Owner, what }, None, None)
+        }
+        None => session.format.print(&created.credential, table),
+    }
+}
+
+fn store(secret: &Secret, out: &Path, force: ForceArgs, created: &CreatedCredential) -> Result<(), Failure> {
+    let line = joined(&[secret.text.reveal(), "\n"]);
+    let stored = Placed::write(out, Privacy::Owner, force.existing(), line.reveal().as_bytes());
+    if stored.is_err() {
+        note(&format!(
+            "{} was made but could not be stored; revoke it: claviger credential revoke {} --reason 'not stored'",
+            secret.what, created.credential.id
+        ));
+    }
+    stored
 }
 
 async fn list(
@@ -359,7 +397,43 @@ pub(super) fn table(credential: &Credential) -> String {
 
 #[cfg(test)]
 mod tests {
+    use claviger_core::ApprovalId;
+    use rcgen::{CertificateParams, KeyPair};
+
     use super::*;
+
+    #[test]
+    fn a_certificate_is_valid_from_its_begin_so_that_the_same_command_asks_for_the_same() {
+        let params = CertificateParams::new(vec!["ada".into()]).unwrap();
+        let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec();
+        let (_, read) = X509Certificate::from_der(&der).unwrap();
+        let begin = u64::try_from(read.validity().not_before.timestamp()).unwrap();
+        let after = |days: u64| Timestamp::from_micros((begin + days * 86_400) * 1_000_000);
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        assert_eq!(ends_at(&der, days(90), after(1)), after(90));
+        assert_eq!(ends_at(&der, days(90), after(2)), after(90));
+        assert_eq!(ends_at(&der, days(90), after(100)), after(190));
+        assert_eq!(ends_at(b"none", days(1), after(1)), after(2));
+    }
+
+    #[test]
+    fn an_approved_certificate_is_asked_for_with_the_same_end_again() {
+        let expires_at = "2027-01-31T00:00:00.000007Z".parse().unwrap();
+        let certificate = NewCertificate { der: vec![1].into(), chain: Vec::new(), expires_at };
+        let request = |credential| CreateCredential {
+            principal: "ada".to_owned(),
+            label: "laptop".parse::<Name>().unwrap().into(),
+            credential,
+        };
+        let pending = || Failure::pending("approval-required", 403, "why", ApprovalId::from_bytes([1; 16]));
+        let advised = |credential| again(pending(), &request(credential)).to_string();
+        let said = advised(NewCredential::Certificate(certificate));
+        assert!(said.contains("--until 2027-01-31T00:00:00.000007Z"), "{said}");
+        let said = advised(NewCredential::Token(NewToken { lifetime_seconds: 60 }));
+        assert!(said.contains("approval execute") && !said.contains("--until"), "{said}");
+        let when = when::parse("2027-01-31T00:00:00.000007Z").unwrap();
+        assert_eq!(when.after(clock::now()), expires_at.0);
+    }
 
     #[test]
     fn what_ended_is_shown_with_when_who_and_why() {

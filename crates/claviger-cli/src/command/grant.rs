@@ -218,7 +218,7 @@ fn state(grant: &Grant) -> String {
     format!("ended{what}: {}{at}{by}{why}", ended.how.to_string().replace('_', " "))
 }
 
-fn table(grant: &Grant) -> String {
+pub(super) fn table(grant: &Grant) -> String {
     let rests_on: Vec<_> = grant.rests_on.iter().map(ToString::to_string).collect();
     record(&[
         ("id", grant.id.to_string()),

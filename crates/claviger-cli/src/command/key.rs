@@ -60,6 +60,10 @@ pub enum KeyCommand {
     /// Remove imported material; the same can be imported again
     RemoveMaterial(RemoveArgs),
     /// Take a key out of use at once, and destroy it at the end of a waiting period
+    ///
+    /// Where its ring has a quorum, custodians must approve: the command asks for that, and ends with exit code 3 and the identifier of the
+    /// approval. Once it is approved, the same command again, or `claviger approval execute ID`, begins the wait. At its end the approval
+    /// is judged again.
     Destroy(DestroyArgs),
     /// End the waiting period without destroying; the key stays out of use
     CancelDestroy(CancelDestroyArgs),
@@ -462,7 +466,7 @@ impl ExplainArgs {
     }
 }
 
-fn table(key: &Key) -> String {
+pub(super) fn table(key: &Key) -> String {
     record(&rows(key))
 }
 
@@ -487,6 +491,7 @@ fn rows(key: &Key) -> Vec<(&'static str, String)> {
         ("protecting version", key.primary.to_string()),
         ("destroyed at", key.destroy_at.map(|at| at.to_string()).unwrap_or_default()),
         ("destruction", blocked(key)),
+        ("destruction approved by", key.destroy_approval.map(|id| id.to_string()).unwrap_or_default()),
         ("key policy", policy(key)),
         ("created at", key.created_at.to_string()),
         ("revision", key.revision.to_string()),
@@ -496,7 +501,10 @@ fn rows(key: &Key) -> Vec<(&'static str, String)> {
 fn blocked(key: &Key) -> String {
     match key.destroy_blocked_by.as_deref() {
         None => String::new(),
-        Some(by) => format!("blocked by the {by} of its ring; `key cancel-destroy` ends the schedule"),
+        Some(by) => format!(
+            "held by the {by} of its ring, which asks for an approval that is not there, or is valid no more: `key destroy` asks for another \
+             one, `key cancel-destroy` ends the schedule"
+        ),
     }
 }
 

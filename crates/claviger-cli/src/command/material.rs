@@ -174,8 +174,26 @@ impl ImportArgs {
             new_material: self.new_material,
             version: self.version,
         };
-        let imported = client.import_material(&self.key, &request).await?.value;
+        let imported = client.import_material(&self.key, &request).await;
+        let imported = imported.map_err(|error| self.again(error.into()))?.value;
         session.format.print(&imported, shown)
+    }
+
+    /// What to do once an import was approved: no material is kept, and what is wrapped anew is another request.
+    fn again(&self, failure: Failure) -> Failure {
+        let Some(approval) = failure.pending_approval() else { return failure };
+        let advice = if self.wrapped.is_some() {
+            format!(
+                "others look at it and approve it: `claviger approval approve {approval}`; then give this command again, before the token \
+                 ends"
+            )
+        } else {
+            format!(
+                "material that is wrapped anew is another request: give this one up (`claviger approval cancel {approval}`), and import by `key \
+                 import-parameters` and `--wrapped`, whose files can be sent again"
+            )
+        };
+        failure.advise(advice)
     }
 
     /// Token and wrapped material: as they came, or made here.

@@ -1,6 +1,8 @@
 //! The commands, one module per noun.
 
+mod access;
 pub(crate) mod alias;
+mod approval;
 mod asset;
 mod attest;
 mod audit;
@@ -9,8 +11,10 @@ mod compliance;
 mod credential;
 mod declaration;
 mod demo;
+mod governance;
 mod grant;
 mod key;
+mod leave;
 mod material;
 mod paging;
 mod principal;
@@ -94,9 +98,18 @@ pub enum Command {
     /// All rights by name, and the confirmation of those that an older release kept
     #[command(subcommand)]
     Rights(RightsCommand),
+    /// Who can reach what nobody should reach alone, and who can do what across all keys
+    #[command(subcommand)]
+    Access(AccessCommand),
     /// Credentials: what proves a principal
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// Approvals: what one person asked for that others must approve
+    #[command(subcommand)]
+    Approval(ApprovalCommand),
+    /// The rules of the deployment: how many must approve, and for how long rights last
+    #[command(subcommand)]
+    Governance(GovernanceCommand),
     /// Reasons that people gave
     #[command(subcommand)]
     Reason(ReasonCommand),
@@ -114,6 +127,8 @@ pub enum Command {
     Man(ManArgs),
 }
 
+pub(crate) use access::AccessCommand;
+pub(crate) use approval::ApprovalCommand;
 pub(crate) use asset::AssetCommand;
 pub(crate) use attest::AttestArgs;
 pub(crate) use audit::AuditCommand;
@@ -122,6 +137,7 @@ pub(crate) use compliance::ComplianceCommand;
 pub(crate) use credential::CredentialCommand;
 pub(crate) use declaration::DeclarationCommand;
 pub(crate) use demo::DemoArgs;
+pub(crate) use governance::GovernanceCommand;
 pub(crate) use grant::GrantCommand;
 pub(crate) use key::KeyCommand;
 pub(crate) use principal::PrincipalCommand;
@@ -167,7 +183,9 @@ impl Command {
             | Self::Random(_)
             | Self::Reencrypt(_)
             | Self::Unwrap(_) => Call::Use,
-            Self::Asset(_)
+            Self::Access(_)
+            | Self::Approval(_)
+            | Self::Asset(_)
             | Self::Attest(_)
             | Self::Audit(_)
             | Self::Clock(_)
@@ -175,6 +193,7 @@ impl Command {
             | Self::Compliance(_)
             | Self::Credential(_)
             | Self::Declaration(_)
+            | Self::Governance(_)
             | Self::Grant(_)
             | Self::Key(_)
             | Self::Man(_)
@@ -215,7 +234,10 @@ impl Command {
             Self::Role(command) => command.run(session).await,
             Self::Grant(command) => command.run(session).await,
             Self::Rights(command) => command.run(session).await,
+            Self::Access(command) => command.run(session).await,
             Self::Credential(command) => command.run(session).await,
+            Self::Approval(command) => command.run(session).await,
+            Self::Governance(command) => command.run(session).await,
             Self::Reason(command) => command.run(session).await,
             Self::Audit(command) => command.run(session).await,
             Self::Compliance(command) => command.run(session).await,

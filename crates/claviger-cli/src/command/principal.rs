@@ -3,9 +3,10 @@
 use clap::{Args, Subcommand};
 use claviger_client::types::Pairs;
 use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal, Recovery};
-use claviger_core::principal::PrincipalKind;
+use claviger_core::principal::{PrincipalKind, Status};
 use claviger_core::{Name, PrincipalId};
 
+use super::leave::LeaveArgs;
 use super::paging::Paging;
 use super::reason::{self, WhyArgs};
 use crate::failure::Failure;
@@ -31,6 +32,19 @@ pub enum PrincipalCommand {
     Show(ShowArgs),
     /// Revoke a principal for ever, with all that it holds
     Revoke(RevokeArgs),
+    /// End a person who leaves, and show what is to be done then
+    ///
+    /// At once and together: the principal is revoked for ever, its roles are withdrawn, its credentials revoked, what it asked others to
+    /// approve is cancelled, what it approved counts no more, and every grant that it held ends, with what was passed on from it. Grants
+    /// that it gave under a role stay. It takes a security officer or a responder; the reason code is `person_left`, and all but a responder
+    /// say in words why.
+    ///
+    /// What the person owned and made is shown, with a command for each thing that wants somebody else. Run again, the command changes nothing
+    /// and shows what is still there.
+    #[command(
+        after_help = "Example: claviger --profile security_officer.toml principal leave ada --reason \"moves to another firm\""
+    )]
+    Leave(LeaveArgs),
     /// Erase who a revoked principal was, for ever
     ///
     /// The key goes under which the log has sealed its name, the addresses that it came from and what its credentials are called, and the
@@ -62,6 +76,9 @@ pub struct CreateArgs {
     /// The environment that it belongs to, for ever, such as production; that of the deployment unless said otherwise
     #[arg(long, value_name = "NAME")]
     environment: Option<Name>,
+    /// Another account of the same person, by name or id, for ever: the two are one person wherever people are counted
+    #[arg(long, value_name = "NAME")]
+    same_person_as: Option<String>,
 }
 
 /// Which principals.
@@ -95,10 +112,11 @@ impl PrincipalCommand {
         let client = session.client()?;
         let principal = match self {
             Self::List(args) => return args.run(session).await,
+            Self::Leave(args) => return args.run(session).await,
             Self::Create(args) => {
-                let CreateArgs { name, kind, home, environment } = args;
-                let environment = environment.map(Into::into);
-                let request = CreatePrincipal { name: name.into(), kind: kind.into(), home, environment };
+                let CreateArgs { name, kind, home, environment, same_person_as } = args;
+                let (name, kind, environment) = (name.into(), kind.into(), environment.map(Into::into));
+                let request = CreatePrincipal { name, kind, home, environment, same_person_as };
                 client.create_principal(&request).await?
             }
             Self::Show(args) => client.read_principal(&args.principal).await?,
@@ -164,8 +182,18 @@ pub(super) fn maker(created_by: Option<&PrincipalId>, names: &Pairs) -> String {
     }
 }
 
+/// The account that stood for the same person first.
+fn same_person(principal: &Principal) -> String {
+    principal.same_person_as.map(|first| named(&principal.names, first)).unwrap_or_default()
+}
+
+/// Its roles; of one who was revoked, that they ended.
 fn roles(principal: &Principal) -> String {
-    principal.roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    let roles = principal.roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match *principal.standing {
+        Status::Revoked if !roles.is_empty() => format!("none any more ({roles} before)"),
+        Status::Active | Status::Revoked => roles,
+    }
 }
 
 /// One principal as text.
@@ -178,6 +206,7 @@ pub(super) fn table(principal: &Principal) -> String {
         ("roles", roles(principal)),
         ("home", principal.home.as_ref().map(|ring| named(&principal.names, ring)).unwrap_or_default()),
         ("environment", principal.environment.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ("same person as", same_person(principal)),
         ("created by", maker(principal.created_by.as_deref(), &principal.names)),
         ("created at", principal.created_at.to_string()),
         ("recovery", recovery(principal)),

@@ -32,8 +32,13 @@ pub enum RingCommand {
     /// Show one ring with its policy
     Show(ShowArgs),
     /// Change a ring's policy
+    ///
+    /// Of a ring that has keys, what asks for less than before is done by the approval of custodians alone: a lower quorum or shorter
+    /// wait, slower rotation, fewer required fields, data keys in clear, grants without approval, another class.
     Update(UpdateArgs),
     /// Relax a ring's separation of duties, or make it strict again
+    ///
+    /// A ring that has keys is relaxed by the approval of custodians alone.
     Separation(SeparationArgs),
 }
 
@@ -109,7 +114,7 @@ pub(crate) struct PolicyArgs {
     /// Least time between the wish to destroy a key and its destruction
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]
     destroy_waiting_period: Option<Duration>,
-    /// How many custodians must approve a sensitive act
+    /// How many custodians must approve a sensitive act, such as the destruction of a key
     #[arg(long, value_name = "M")]
     quorum: Option<u8>,
     /// Fields that the encryption context must have of each use of its keys, joined by commas; `none` takes the rule away
@@ -128,6 +133,10 @@ pub(crate) struct PolicyArgs {
     /// Whether uses of its keys that take an encryption context must name a data asset in it, by its id, in the field claviger:asset
     #[arg(long, value_name = "RULE", value_parser = one_of::<AssetRule>(AssetRule::ALL.map(AssetRule::name)))]
     assets: Option<AssetRule>,
+    /// Whether custodians must approve each grant on the ring or its keys. They must in a new ring for data of class authentication,
+    /// cardholder, ephi or personal_special, unless another rule is given
+    #[arg(long, value_name = "BOOL")]
+    grants_under_quorum: Option<bool>,
 }
 
 /// The class of a ring's data, or none.
@@ -210,6 +219,7 @@ impl PolicyArgs {
             plaintext_data_keys: self.plaintext_data_keys.map(Into::into),
             environment: self.environment.clone().map(Into::into),
             assets: self.assets.map(Into::into),
+            grants_under_quorum: self.grants_under_quorum,
         }
     }
 }
@@ -270,7 +280,12 @@ pub(super) fn seconds(period: Option<u64>, none: &str) -> String {
     period.map_or_else(|| none.to_owned(), |seconds| units::span(Duration::from_secs(seconds)))
 }
 
-fn table(ring: &Ring) -> String {
+/// Whether others must approve a grant, in words.
+pub(super) const fn grants(under_quorum: bool) -> &'static str {
+    if under_quorum { "under quorum" } else { "by a security officer alone" }
+}
+
+pub(super) fn table(ring: &Ring) -> String {
     let policy = &ring.policy;
     record(&[
         ("name", ring.name.to_string()),
@@ -283,6 +298,7 @@ fn table(ring: &Ring) -> String {
         ("destroy waiting period", seconds(Some(policy.destroy_waiting_period_seconds), "")),
         ("quorum", policy.quorum.to_string()),
         ("separation", policy.separation.to_string()),
+        ("grants", grants(policy.grants_under_quorum).to_owned()),
         ("context required", shown_fields(&policy.context_required)),
         ("data class", policy.data_class.map(|class| class.to_string()).unwrap_or_default()),
         ("data keys in clear", policy.plaintext_data_keys.to_string()),
@@ -309,6 +325,8 @@ mod tests {
             PolicyArgs { protect_period: Some(parse_period("90d").unwrap()), ..PolicyArgs::default() };
         assert_eq!(spans.to_patch().protect_period_seconds, Some(Some(90 * 86_400)));
         assert_eq!(PolicyArgs::default().to_patch(), RingPolicyPatch::default());
+        let freed = PolicyArgs { grants_under_quorum: Some(false), ..PolicyArgs::default() };
+        assert_eq!(freed.to_patch().grants_under_quorum, Some(false));
         assert!(parse_period("sometimes").is_err());
         let none =
             PolicyArgs { context_required: Some(parse_fields("none").unwrap()), ..PolicyArgs::default() };

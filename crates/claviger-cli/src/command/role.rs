@@ -1,8 +1,8 @@
 //! `claviger role …`.
 
 use clap::{Args, Subcommand};
-use claviger_client::types::principal::ListPrincipals;
-use claviger_core::principal::Role;
+use claviger_client::types::principal::{ListPrincipals, Principal};
+use claviger_core::principal::{Role, Status};
 use serde::Serialize;
 
 use super::paging::Paging;
@@ -17,6 +17,8 @@ use crate::session::Session;
 #[derive(Debug, Subcommand)]
 pub enum RoleCommand {
     /// Give a principal a role
+    ///
+    /// Custodians must approve: the command asks for that, and ends with exit code 3 and the identifier of the approval.
     #[command(alias = "create")]
     Assign(RoleArgs),
     /// Take a role from a principal
@@ -87,7 +89,7 @@ async fn list(session: &Session, roles: &[Role]) -> Result<(), Failure> {
             may: purpose(*role),
             principals: principals
                 .iter()
-                .filter(|principal| principal.roles.iter().any(|held| **held == *role))
+                .filter(|principal| holds(principal, *role))
                 .map(|principal| principal.name.to_string())
                 .collect(),
         })
@@ -101,8 +103,13 @@ async fn list(session: &Session, roles: &[Role]) -> Result<(), Failure> {
     })
 }
 
+/// Does it hold the role? Nobody does who was revoked.
+fn holds(principal: &Principal, role: Role) -> bool {
+    *principal.standing == Status::Active && principal.roles.iter().any(|held| **held == role)
+}
+
 /// What a role is there for.
-fn purpose(role: Role) -> &'static str {
+pub(super) fn purpose(role: Role) -> &'static str {
     match role {
         Role::Administrator => "administer rings and keys",
         Role::Auditor => "read everything, change nothing",
@@ -110,5 +117,27 @@ fn purpose(role: Role) -> &'static str {
         Role::Operator => "run the deployment",
         Role::Responder => "take keys out of use at once",
         Role::SecurityOfficer => "give and revoke rights",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_who_was_revoked_holds_a_role() {
+        let auditor = |standing: &str| -> Principal {
+            let id = "01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e";
+            let json = serde_json::json!({
+                "id": id, "name": "vera", "kind": "human", "standing": standing, "roles": ["auditor"],
+                "created_at": "2026-01-01T00:00:00Z", "revision": 2,
+            });
+            serde_json::from_value(json).unwrap()
+        };
+        let (here, gone) = (auditor("active"), auditor("revoked"));
+        assert!(holds(&here, Role::Auditor) && !holds(&here, Role::Operator));
+        assert!(!holds(&gone, Role::Auditor));
+        assert!(principal::table(&gone).contains("none any more (auditor before)"));
+        assert!(!principal::table(&here).contains("none any more"));
     }
 }

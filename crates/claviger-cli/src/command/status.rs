@@ -1,6 +1,8 @@
 //! `claviger status`.
 
-use claviger_client::types::system::{CredentialEnding, EvaluationState, NewestScan, SystemStatus};
+use claviger_client::types::system::{
+    ApprovalFigures, CredentialEnding, EvaluationState, NewestScan, SystemStatus,
+};
 
 use super::rights;
 use crate::failure::Failure;
@@ -49,6 +51,7 @@ fn table(status: &SystemStatus) -> String {
                 },
             ),
         ),
+        ("approvals", approvals_of(status)),
         ("rows", rows_of(status)),
         ("stored secrets", secrets_of(status)),
         ("evaluation", evaluation_of(status)),
@@ -107,6 +110,7 @@ fn table(status: &SystemStatus) -> String {
         let rings = status.relaxed_rings;
         text.push_str(&format!("RELAXED: separation of duties in {rings} rings; `ring list` names them\n"));
     }
+    text.push_str(&approvals_warning(status));
     for officer in &status.unacknowledged_recoveries {
         text.push_str(&format!(
             "RECOVERED: security officer `{officer}` was made on the machine; `principal acknowledge-recovery {officer}` by another person\n"
@@ -125,6 +129,35 @@ fn table(status: &SystemStatus) -> String {
         ));
     }
     text
+}
+
+fn approvals_of(status: &SystemStatus) -> String {
+    let Some(ApprovalFigures { quorum, custodians, open }) = status.approvals else {
+        return "NOT KNOWN: somebody edited a row that says so".to_owned();
+    };
+    let waiting = match open {
+        0 => "none waits".to_owned(),
+        open => format!("{open} wait: `approval list`"),
+    };
+    match quorum {
+        0 => format!("asked of nobody for the whole deployment; {waiting}"),
+        quorum => format!("{quorum} of {custodians} custodians for the whole deployment; {waiting}"),
+    }
+}
+
+/// Where one person decides alone, and where the absence of one stops everything.
+fn approvals_warning(status: &SystemStatus) -> String {
+    match status.approvals {
+        Some(ApprovalFigures { quorum: 0, .. }) => {
+            "NO APPROVALS: one person alone gives roles, makes credentials for those who hold one, and changes rules; `governance set --quorum 2` \
+             changes that\n"
+                .to_owned()
+        }
+        Some(ApprovalFigures { quorum, custodians, .. }) if custodians <= u64::from(quorum) => format!(
+            "FEW CUSTODIANS: {quorum} must approve, and {custodians} can: the absence of one stops it; give another person the role `custodian`\n"
+        ),
+        Some(_) | None => String::new(),
+    }
 }
 
 fn node_of(status: &SystemStatus) -> String {
@@ -192,6 +225,7 @@ mod tests {
             signed_root_log_size: 4,
             relaxed_rings: 1,
             blocked_destructions: 1,
+            approvals: Some(ApprovalFigures { quorum: 2, custodians: 2, open: 3 }),
             clock: LogClock { log_time: at, ahead_seconds: 7200, held_at: Some(at) },
             unacknowledged_recoveries: vec!["officer-3".into()],
             credentials_ending: vec![CredentialEnding {
@@ -223,6 +257,18 @@ mod tests {
             provider: None,
         };
         let text = table(&status);
+        assert!(
+            text.contains("2 of 2 custodians for the whole deployment; 3 wait: `approval list`")
+                && text.contains("FEW CUSTODIANS: 2 must approve, and 2 can"),
+            "{text}"
+        );
+        let with = |quorum, custodians| {
+            let approvals = Some(ApprovalFigures { quorum, custodians, open: 0 });
+            table(&SystemStatus { approvals, ..status.clone() })
+        };
+        assert!(with(0, 3).contains("NO APPROVALS: ") && !with(0, 3).contains("FEW CUSTODIANS"));
+        assert!(!with(2, 3).contains("NO APPROVALS") && !with(2, 3).contains("FEW CUSTODIANS"));
+        assert!(table(&SystemStatus { approvals: None, ..status.clone() }).contains("NOT KNOWN"));
         assert!(
             text.contains("INSECURE: insecure_software_root")
                 && text.contains("RELAXED: ")

@@ -1,5 +1,7 @@
 //! Why a call did not give an answer.
 
+use claviger_core::ApprovalId;
+
 use crate::types::Problem;
 
 /// Why a call did not give an answer.
@@ -27,6 +29,12 @@ impl ClientError {
             Self::Problem(problem) => Some(problem),
             Self::Decode(_) | Self::Setup(_) | Self::Transport(_) => None,
         }
+    }
+
+    /// The approval that the call waits for, when that is why it was not done.
+    #[must_use]
+    pub fn approval(&self) -> Option<ApprovalId> {
+        self.problem().and_then(|problem| problem.approval).map(|id| id.0)
     }
 
     /// An error of the HTTP layer with its whole chain in words, as the outermost alone says next to nothing.

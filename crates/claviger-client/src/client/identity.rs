@@ -10,7 +10,7 @@ use crate::types::credential::{
     CreateCredential, CreatedCredential, Credential, ListCredentials, RenewCredential, RenewedCredential,
 };
 use crate::types::grant::{CreateGrant, Grant, ListGrants};
-use crate::types::principal::{CreatePrincipal, ListPrincipals, Principal};
+use crate::types::principal::{CreatePrincipal, Departure, ListPrincipals, Principal};
 use crate::types::rights::{ConfirmRights, ListRights, Right, RightsReview};
 use crate::types::{GiveReason, Page};
 
@@ -37,6 +37,12 @@ impl Client {
     /// Revokes a principal for ever.
     pub async fn revoke_principal(&self, principal: &str, why: &GiveReason) -> Reply<Principal> {
         let path = format!("/v1/principals/{}/revoke", segment(principal));
+        self.change(Method::POST, path).json(why).answer().await
+    }
+
+    /// Ends a person who leaves. Where `why` has no code, it is that somebody left; it takes no other.
+    pub async fn leave(&self, principal: &str, why: &GiveReason) -> Reply<Departure> {
+        let path = format!("/v1/principals/{}/leave", segment(principal));
         self.change(Method::POST, path).json(why).answer().await
     }
 

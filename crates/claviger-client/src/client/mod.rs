@@ -5,12 +5,15 @@
 //! it says so only when nothing was released. A creating call carries an idempotency key, so that its repetition finds
 //! what the first one made. All others are sent once.
 
+mod access;
 mod alias;
+mod approval;
 mod asset;
 mod audit;
 mod connect;
 mod declaration;
 mod error;
+mod governance;
 mod identity;
 mod key;
 mod raw;

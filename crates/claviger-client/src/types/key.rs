@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::{
-    ActionWord, ContextFieldText, DataClassWord, GeneratorWord, GrantIdText, KeyIdText, KeyNameText,
-    KeyRingIdText, NameText, OriginWord, PrincipalIdText, ProtectionWord, PurposeWord, ReasonCodeWord,
-    RotationWord, SpecWord, StateWord, WrappingKeyWord, WrappingWord,
+    ActionWord, ApprovalIdText, ContextFieldText, DataClassWord, GeneratorWord, GrantIdText, KeyIdText,
+    KeyNameText, KeyRingIdText, NameText, OriginWord, PrincipalIdText, ProtectionWord, PurposeWord,
+    ReasonCodeWord, RotationWord, SpecWord, StateWord, WrappingKeyWord, WrappingWord,
 };
 use super::{Base64Bytes, Instant, Pairs, Reason, patch};
 
@@ -55,7 +55,11 @@ pub struct Key {
     /// end of the wait that was asked for; read alone, the later of that and of the wait that its ring asks for now.
     #[schema(required)]
     pub destroy_at: Option<Instant>,
-    /// What keeps a scheduled destruction from being carried out: `quorum` when its ring asks for approvals. Absent in lists.
+    /// The approval that its destruction rests on; absent where none was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destroy_approval: Option<ApprovalIdText>,
+    /// What keeps a scheduled destruction from being carried out: `quorum` when its ring asks for an approval that it does not have, or
+    /// has no more. Schedule it again to ask for a new one. Absent in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destroy_blocked_by: Option<String>,
     /// What has become of the document of its policy: `as_put`, or `in_part` when rights that it gave have ended otherwise

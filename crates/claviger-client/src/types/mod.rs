@@ -4,12 +4,15 @@
 //! in `_seconds`; words, names and identifiers are the core's own, parsed when they arrive ([`Text`]). Requests refuse
 //! members that they do not know.
 
+pub mod access;
 pub mod alias;
+pub mod approval;
 pub mod asset;
 pub mod audit;
 pub mod bytes;
 pub mod credential;
 pub mod declaration;
+pub mod governance;
 pub mod grant;
 pub mod header;
 pub mod key;

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::text::ApprovalIdText;
+
 /// Media type of a problem (RFC 9457, section 3).
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
@@ -30,6 +32,9 @@ pub struct Problem {
     /// Index of the refusal in the audit log, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<u64>,
+    /// The approval that the call waits for, where the code is `approval-required`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalIdText>,
     /// The request's identifier, as in header `X-Request-Id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -46,6 +51,7 @@ impl Problem {
             code: code.to_owned(),
             detail: None,
             entry: None,
+            approval: None,
             request_id: None,
         }
     }

@@ -71,6 +71,10 @@ pub struct RingPolicy {
     #[serde(default = "optional")]
     #[schema(required)]
     pub assets: AssetRuleWord,
+    /// Whether custodians must approve each grant of uses of its keys.
+    #[serde(default)]
+    #[schema(required)]
+    pub grants_under_quorum: bool,
 }
 
 const fn allowed() -> PlaintextDataKeysWord {
@@ -159,6 +163,10 @@ pub struct RingPolicyPatch {
     /// Whether uses of its keys must name a data asset: `optional` or `required`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assets: Option<AssetRuleWord>,
+    /// Whether custodians must approve each grant of uses of its keys. They must in a new ring for data of class `authentication`,
+    /// `cardholder`, `ephi` or `personal_special`, unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants_under_quorum: Option<bool>,
 }
 
 /// Sets a ring's separation of duties.

@@ -56,6 +56,10 @@ pub struct SystemStatus {
     pub relaxed_rings: u64,
     /// Scheduled destructions that their rings block, as of the last run of jobs.
     pub blocked_destructions: u64,
+    /// How approvals stand; `null` where somebody edited a row that says so.
+    #[serde(default)]
+    #[schema(required)]
+    pub approvals: Option<ApprovalFigures>,
     /// The log's time.
     pub clock: LogClock,
     /// Names of security officers that `claviger recover` made, and that nobody else has acknowledged.
@@ -93,6 +97,17 @@ pub struct SystemStatus {
     /// How the module is now; `null` when it does not answer.
     #[schema(required)]
     pub provider: Option<ProviderHealth>,
+}
+
+/// How many must approve what nobody does alone, how many can, and how much waits for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApprovalFigures {
+    /// How many custodians must approve what concerns the whole deployment; 0 for nobody.
+    pub quorum: u8,
+    /// How many persons can: custodians with a certificate that is valid, each once whatever accounts they have.
+    pub custodians: u64,
+    /// Approvals that can still be decided or done; those beyond 1000 are not counted.
+    pub open: u64,
 }
 
 /// A principal whose last credential ends soon.

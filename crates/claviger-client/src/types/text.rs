@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
+use claviger_core::approval::{Eligible, Outcome, Verdict};
 use claviger_core::declaration::{DeclarationKind, DocumentSort, Plain, SigningMethod};
 use claviger_core::grant::{GrantOrigin, Selector};
 use claviger_core::key::{
@@ -16,14 +17,16 @@ use claviger_core::object::Object;
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Status};
 use claviger_core::reason::{ReasonCode, Unasked};
 use claviger_core::{
-    AccessKeyId, Action, AliasName, AliasScope, AssetId, CredentialId, DeclarationId, GrantId, KeyId,
-    KeyName, KeyRingId, Name, PrincipalId, Purpose, ReasonId, Spec,
+    AccessKeyId, Action, AliasName, AliasScope, ApprovalId, AssetId, CredentialId, DeclarationId, GrantId,
+    KeyId, KeyName, KeyRingId, Name, PrincipalId, Purpose, ReasonId, Spec,
 };
 use claviger_crypto::{SignatureAlgorithm, WrappingAlgorithm};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
+
+use super::approval::{ApprovalState, WhichApprovals};
 
 /// A value that has one text form, which it is written as and parsed from.
 ///
@@ -132,6 +135,8 @@ words! {
     ActionWord = Action,
     /// The scope of an alias.
     AliasScopeWord = AliasScope,
+    /// How an approval stands: `open` until enough have approved, `ready` from then on, or how it ended.
+    ApprovalStateWord = ApprovalState,
     /// Whether uses of a ring's keys name a data asset.
     AssetRuleWord = AssetRule,
     /// A kind of credential.
@@ -142,6 +147,8 @@ words! {
     DeclarationKindWord = DeclarationKind,
     /// A sort of document.
     DocumentSortWord = DocumentSort,
+    /// Who may approve.
+    EligibleWord = Eligible,
     /// A generator of material.
     GeneratorWord = Generator,
     /// By which way a grant was given.
@@ -150,6 +157,8 @@ words! {
     HowWord = How,
     /// An origin of material.
     OriginWord = Origin,
+    /// How an approval ended.
+    OutcomeWord = Outcome,
     /// A kind of principal.
     PrincipalKindWord = PrincipalKind,
     /// Whether data keys are handed out in clear.
@@ -170,7 +179,7 @@ words! {
     SeparationWord = Separation,
     /// A signature algorithm.
     SignatureAlgorithmWord = SignatureAlgorithm,
-    /// How a statement is signed.
+    /// How a statement or a decision is signed.
     SigningMethodWord = SigningMethod,
     /// A key spec.
     SpecWord = Spec,
@@ -180,6 +189,10 @@ words! {
     StateWord = State,
     /// Why there is no reason.
     UnaskedWord = Unasked,
+    /// What somebody decides.
+    VerdictWord = Verdict,
+    /// Which approvals a list has.
+    WhichApprovalsWord = WhichApprovals,
     /// What wraps material at rest.
     WrappingKeyWord = WrappingKey,
     /// A way to wrap material for transport.
@@ -205,6 +218,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// Identifier of an approval.
+    ApprovalIdText = ApprovalId,
     /// Identifier of a data asset.
     AssetIdText = AssetId,
     /// Identifier of a credential.

@@ -1,6 +1,8 @@
 //! The client against a real TLS server that answers from a script.
 
 #[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod script;

@@ -1,6 +1,7 @@
 //! Checks of access and use.
 
 mod deeds;
+mod dual;
 mod duties;
 mod grants;
 mod identity;
@@ -18,7 +19,7 @@ pub(super) const CHECKS: super::Checks = &[
     ("USE-01", |setting| Box::new(replay::GrantedUses::new(setting))),
     ("USE-02", |setting| Box::new(privilege::LeastPrivilege::new(setting))),
     ("USE-03", |setting| Box::new(duties::SeparatedDuties::new(setting))),
-    ("USE-04", |setting| Box::new(deeds::DualControl::new(setting))),
+    ("USE-04", |setting| Box::new(dual::DualControl::new(setting))),
     ("USE-05", |setting| Box::new(usage::OnePurpose::new(setting))),
     ("USE-06", |setting| Box::new(identity::StrongIdentity::new(setting))),
     ("USE-08", |setting| Box::new(deeds::AccessReviews::new(setting))),

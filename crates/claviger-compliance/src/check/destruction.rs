@@ -6,9 +6,10 @@ use std::time::Duration;
 use claviger_audit::fact::{Object, OpenKey, OpenVersion};
 use claviger_audit::{Op, Outcome as Ended};
 use claviger_core::key::Origin;
-use claviger_core::{KeyId, KeyVersionId, Purpose, Timestamp};
+use claviger_core::{Action, KeyId, KeyVersionId, Purpose, Timestamp};
 
-use super::common::{FixedEnds, count, is_unreadable, protects, version_used, versions_about};
+use super::approvals::{Act, Approvals, Rule};
+use super::common::{FixedEnds, NO_RING, count, is_unreadable, protects, version_used, versions_about};
 use super::revocation::forbidden;
 use super::{Check, End, Event};
 use crate::evaluation::{Estate, Judgement, Ledger, Outcome, Period, Setting};
@@ -38,6 +39,9 @@ struct Delayed {
     ledger: Ledger,
     least_days: u64,
     period: Period,
+    approvals: Approvals,
+    /// The key whose destruction the entry at hand scheduled, by the rule of its ring.
+    scheduling: Option<(KeyId, Rule)>,
     /// Versions that are destroyed, as far as they were seen.
     destroyed: BTreeSet<KeyVersionId>,
     scheduled: u64,
@@ -54,6 +58,8 @@ impl Delayed {
             ledger: setting.ledger(),
             least_days,
             period: setting.period,
+            approvals: Approvals::new(setting),
+            scheduling: None,
             destroyed: BTreeSet::new(),
             scheduled: 0,
             cancelled: 0,
@@ -62,44 +68,64 @@ impl Delayed {
         }
     }
 
-    fn why_wrong(&self, key: &OpenKey, at: Timestamp) -> String {
+    /// What is wrong with the end of a key as it stood before that.
+    fn why_wrong(
+        &self,
+        (id, key): (KeyId, &OpenKey),
+        rule: Rule,
+        at: Timestamp,
+        estate: &Estate,
+    ) -> Option<String> {
         let Some(destruction) = key.destruction else {
-            return "it was destroyed, and no destruction was scheduled".to_owned();
+            return Some("it was destroyed, and no destruction was scheduled".to_owned());
         };
         let waited = at.since(destruction.scheduled_at);
         if at < destruction.at {
-            "it was destroyed before the end of its wait".to_owned()
-        } else if waited < Duration::from_secs(self.least_days.saturating_mul(86_400)) {
+            return Some("it was destroyed before the end of its wait".to_owned());
+        }
+        if waited < Duration::from_secs(self.least_days.saturating_mul(86_400)) {
             let hours = waited.as_secs() / 3600;
-            format!(
+            return Some(format!(
                 "it was destroyed {hours} hours after that was asked for: the least wait is {} days",
                 self.least_days
-            )
-        } else {
-            "it was destroyed, and nobody approved that: this release collects no approvals".to_owned()
+            ));
         }
+        let defect = self.approvals.defect_at_end(id, destruction.approval, rule, at, estate)?;
+        Some(format!("it was destroyed, {defect}"))
     }
 }
 
 impl Check for Delayed {
     fn entry(&mut self, event: &Event<'_>, estate: &Estate) {
+        self.scheduling = None;
         if !self.period.holds(event.at) {
             return;
         }
         let entry = event.entry;
         let Some(key) = entry.key.map(KeyId::from_bytes) else { return };
+        let rule = Rule::of_key(key, estate);
         if let Some(key) = destroyed_by(event) {
             self.executed += 1;
-            let because = estate.keys.get(&key).map_or_else(
-                || "it was destroyed, and is not there".to_owned(),
-                |row| self.why_wrong(row, event.at),
-            );
-            self.ledger.happened(Object::Key(key), event.at, event.index, Some(because));
+            let because = match (estate.keys.get(&key), rule) {
+                (None, _) => Some("it was destroyed, and is not there".to_owned()),
+                (Some(row), Some(rule)) => self.why_wrong((key, row), rule, event.at, estate),
+                (Some(_), None) => {
+                    self.ledger.judge(Object::Key(key), event.at, Judgement::unknown(NO_RING));
+                    None
+                }
+            };
+            self.ledger.happened(Object::Key(key), event.at, event.index, because);
             return;
         }
         let waits = estate.keys.get(&key).is_some_and(|row| row.destruction.is_some());
         match entry.op {
-            Op::ScheduleDestroy if entry.out == Ended::Ok => self.scheduled += 1,
+            Op::ScheduleDestroy if entry.out == Ended::Ok => {
+                self.scheduled += 1;
+                self.scheduling = rule.map(|rule| (key, rule));
+                if rule.is_none() {
+                    self.ledger.judge(Object::Key(key), event.at, Judgement::unknown(NO_RING));
+                }
+            }
             Op::CancelDestroy if entry.out == Ended::Ok => self.cancelled += 1,
             op if waits && op.uses_material() => {
                 self.attempts += 1;
@@ -113,6 +139,16 @@ impl Check for Delayed {
     }
 
     fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
+        self.approvals.changed(object, event);
+        if let Some((key, rule)) = self.scheduling.take() {
+            let act = Act::on(Action::ScheduleDestroy, Object::Key(key), rule);
+            let defect = self.approvals.defect(&act, event, estate);
+            let because = defect.map(|defect| format!("its destruction was scheduled, {defect}"));
+            self.ledger.happened(Object::Key(key), event.at, event.index, because);
+        }
+        if matches!(object, Object::Approval(_)) {
+            is_unreadable(&mut self.ledger, object, event.at, estate);
+        }
         let Object::Version(id) = object else { return };
         let is_destroyed = estate.versions.get(&id).is_some_and(|version| version.state.is_destroyed());
         // Tombstones from before facts were kept come with the record of the state.
@@ -126,12 +162,13 @@ impl Check for Delayed {
 
     fn end(self: Box<Self>, end: &End<'_>) -> Outcome {
         let waiting = end.estate.keys.values().filter(|key| key.destruction.is_some()).count();
-        Outcome::of(self.ledger, "each destruction was approved, and waited for")
+        Outcome::of(self.ledger, "each destruction was approved when it was scheduled, and waited for")
             .figure("destructions_scheduled", self.scheduled)
             .figure("destructions_cancelled", self.cancelled)
             .figure("destructions_executed", self.executed)
             .figure("destructions_waiting", count(waiting))
             .figure("uses_tried_in_the_wait", self.attempts)
+            .note("a destruction that came is held against those who approved its schedule once more: they must still be able to")
     }
 }
 
@@ -377,8 +414,17 @@ impl Check for InTime {
 
 #[cfg(test)]
 mod tests {
+    use claviger_audit::fact::OpenRow;
+    use claviger_core::key::{Destruction, RingPolicy, State};
+    use claviger_core::principal::Role;
+    use claviger_core::{ApprovalId, PrincipalId};
+
     use super::*;
     use crate::Catalogue;
+    use crate::control::Mode;
+    use crate::evaluation::fixture::{
+        ADA, CUSTODIANS, KEY, Story, Told, human, key, open_key, principal, ring,
+    };
 
     #[test]
     fn the_least_wait_is_read_from_the_parameter() {
@@ -388,5 +434,63 @@ mod tests {
         let setting = Setting::new(&catalogue, None, Period { from, to });
         assert_eq!(Delayed::new(&setting).least_days, 7);
         assert_eq!(InTime::new(&setting).grace, Duration::from_secs(90 * 86_400));
+    }
+
+    /// The key, as it waits for its destruction so many days from the next entry on.
+    fn waiting(story: &Story, days: u64, approval: Option<ApprovalId>) -> (Object, OpenRow) {
+        let scheduled_at = story.next();
+        let at = scheduled_at.after(Duration::from_secs(days * 86_400));
+        let destruction = Some(Destruction { scheduled_at, at, approval });
+        key(OpenKey { state: State::Suspended, destruction, ..open_key() })
+    }
+
+    /// What a destruction comes to that these approve, and that is carried out so many days after it was scheduled.
+    fn destroyed(approvers: &[PrincipalId], days: u64, between: impl FnOnce(&mut Story)) -> Told {
+        let mut story = Story::of("DEST-01");
+        let id = story.ask(story.asked(ADA, Action::ScheduleDestroy, true, &[Object::Key(KEY)]));
+        for approver in approvers {
+            story.approve(id, *approver);
+        }
+        let rows = match approvers {
+            [] => vec![waiting(&story, 30, None)],
+            _ => vec![waiting(&story, 30, Some(id)), story.executed(id)],
+        };
+        story.act(Op::ScheduleDestroy, Some(KEY), rows);
+        between(&mut story);
+        story.wait(days);
+        let row = key(OpenKey { state: State::Destroyed, ..open_key() });
+        story.act(Op::DestroyKey, Some(KEY), vec![row]);
+        story.told(Mode::Period)
+    }
+
+    #[test]
+    fn a_destruction_is_approved_at_both_its_ends_and_waited_for() {
+        let two = &CUSTODIANS[..2];
+        let told = destroyed(two, 31, |_| {});
+        told.holds_of(1);
+        assert_eq!((told.figures["destructions_scheduled"], told.figures["destructions_executed"]), (1, 1));
+        destroyed(two, 29, |_| {}).is_violated("before the end of its wait");
+        destroyed(&[], 31, |_| {}).is_violated("its destruction was scheduled, and nobody approved it");
+        destroyed(&two[..1], 31, |_| {}).is_violated("1 are valid, where 2 must");
+        let leaves = |story: &mut Story| {
+            story.act(Op::WithdrawRole, None, vec![principal(CUSTODIANS[0], human(&[]))]);
+        };
+        destroyed(two, 31, leaves).is_violated("it was destroyed, and of 2 approvals of it");
+        // Another one who became a custodian has not approved it.
+        let comes = |story: &mut Story| {
+            story.act(Op::WithdrawRole, None, vec![principal(CUSTODIANS[1], human(&[]))]);
+            story.act(Op::AssignRole, None, vec![principal(ADA, human(&[Role::Custodian]))]);
+        };
+        destroyed(two, 31, comes).is_violated("1 are valid, where 2 must");
+        let asks_for_more = |story: &mut Story| {
+            let policy = RingPolicy { quorum: 3, ..RingPolicy::default() };
+            story.act(Op::UpdateRing, None, vec![ring(policy)]);
+        };
+        destroyed(two, 31, asks_for_more).is_violated("2 are valid, where 3 must");
+    }
+
+    #[test]
+    fn without_a_destruction_nothing_is_in_scope() {
+        Story::of("DEST-01").told(Mode::Period).holds_of(0);
     }
 }

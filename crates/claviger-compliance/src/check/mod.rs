@@ -5,6 +5,7 @@
 //! ([`Judgement::Unknown`](crate::evaluation::Judgement)) instead of leaving that part out.
 
 mod access;
+mod approvals;
 mod audit;
 mod certificate;
 mod common;

@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use claviger_audit::fact::{
-    Object, OpenAsset, OpenCredential, OpenDeclaration, OpenGrant, OpenKey, OpenNode, OpenPrincipal,
-    OpenRing, OpenRow, OpenVersion,
+    Object, OpenApproval, OpenAsset, OpenCredential, OpenDeclaration, OpenGovernance, OpenGrant, OpenKey,
+    OpenNode, OpenPrincipal, OpenRing, OpenRow, OpenVersion,
 };
+use claviger_core::governance::Governance;
 use claviger_core::key::DataClass;
 use claviger_core::principal::Role;
 use claviger_core::{
-    AssetId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId,
+    ApprovalId, AssetId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId,
+    PrincipalId,
 };
+
+use super::approvals::{Flaw, flaws};
 
 /// How closely data is held. What binds a key is decided by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +50,10 @@ impl From<DataClass> for Class {
 /// All objects at a place in the log.
 #[derive(Clone, Debug, Default)]
 pub struct Estate {
+    /// What others were asked to approve.
+    pub approvals: BTreeMap<ApprovalId, OpenApproval>,
+    /// What was wrong with each decision on that when it came, in their order.
+    pub(super) flaws: BTreeMap<ApprovalId, Vec<Option<Flaw>>>,
     /// Data assets.
     pub assets: BTreeMap<AssetId, OpenAsset>,
     /// Credentials.
@@ -54,6 +62,8 @@ pub struct Estate {
     pub declarations: BTreeMap<DeclarationId, OpenDeclaration>,
     /// The roles that those who declared held when they did.
     held: BTreeMap<DeclarationId, Vec<Role>>,
+    /// The rules of the deployment, where somebody has set them.
+    pub governance: Option<OpenGovernance>,
     /// Grants.
     pub grants: BTreeMap<GrantId, OpenGrant>,
     /// Keys.
@@ -74,9 +84,15 @@ pub struct Estate {
 
 impl Estate {
     /// Takes an object as it stands now; `None` for one that is there no more.
-    pub(super) fn put(&mut self, object: Object, row: Option<OpenRow>) {
+    pub(crate) fn put(&mut self, object: Object, row: Option<OpenRow>) {
         self.remove(object);
         match (object, row) {
+            (Object::Approval(id), Some(OpenRow::Approval(row))) => {
+                let known = self.flaws.get(&id).map_or(0, Vec::len);
+                let new = flaws(self, &row, known);
+                self.flaws.entry(id).or_default().extend(new);
+                self.approvals.insert(id, *row);
+            }
             (Object::Asset(id), Some(OpenRow::Asset(row))) => {
                 self.assets.insert(id, row);
             }
@@ -89,6 +105,7 @@ impl Estate {
                 self.held.entry(id).or_insert(held);
                 self.declarations.insert(id, *row);
             }
+            (Object::Governance(_), Some(OpenRow::Governance(row))) => self.governance = Some(row),
             (Object::Grant(id), Some(OpenRow::Grant(row))) => {
                 self.grants.insert(id, row);
             }
@@ -120,6 +137,9 @@ impl Estate {
     fn remove(&mut self, object: Object) {
         self.unreadable.remove(&object);
         match object {
+            Object::Approval(id) => {
+                self.approvals.remove(&id);
+            }
             Object::Asset(id) => {
                 self.assets.remove(&id);
             }
@@ -129,6 +149,7 @@ impl Estate {
             Object::Declaration(id) => {
                 self.declarations.remove(&id);
             }
+            Object::Governance(_) => self.governance = None,
             Object::Grant(id) => {
                 self.grants.remove(&id);
             }
@@ -155,6 +176,28 @@ impl Estate {
     /// The roles that who declared it held then.
     pub(super) fn roles_of_signer(&self, id: DeclarationId) -> &[Role] {
         self.held.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The rules of the deployment; those of one that nobody ever set where nobody has.
+    #[must_use]
+    pub fn rules(&self) -> Governance {
+        let Some(rules) = &self.governance else { return Governance::default() };
+        Governance {
+            quorum: rules.quorum,
+            approval_lifetime: rules.approval_lifetime,
+            human_grant_lifetime: rules.human_grant_lifetime,
+            break_glass_lifetime: rules.break_glass_lifetime,
+            compromise_burst: rules.compromise_burst,
+            set_by: rules.set_by,
+            set_at: rules.set_at,
+            ..Governance::default()
+        }
+    }
+
+    /// The person behind an account, by the account that stood for them first.
+    #[must_use]
+    pub fn person_of(&self, id: PrincipalId) -> PrincipalId {
+        self.principals.get(&id).map_or(id, |principal| principal.person(id))
     }
 
     /// The versions of a key, by number.

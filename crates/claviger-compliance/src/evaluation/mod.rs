@@ -14,7 +14,10 @@
 //! * what the log records of its own evaluation is held against the log as any other entry: the newest run of a period is made again;
 //! * a control without a check of its own is `INDETERMINATE`, and says which facts it waits for.
 
+mod approvals;
 mod estate;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod ledger;
 mod outcome;
 mod result;
@@ -29,5 +32,6 @@ pub use outcome::{Emptiness, Outcome};
 pub use result::{ControlResult, MOST_NAMED};
 pub use result::{Counts, Evaluation, LogHead, Period, Population, Undecided, Verdict, Violation};
 pub use run::{RecordedRun, Remade, evaluate_at};
+pub(crate) use said::SignedByEach;
 pub use scan::{Scan, Told};
 pub use setting::{Declared, Setting};

@@ -9,12 +9,13 @@
 //!   whom no role names (an owner, an executive) is kept and decides nothing. Whether it is true, nothing shows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use claviger_audit::declaration::is_signed;
-use claviger_audit::fact::OpenDeclaration;
+use claviger_audit::fact::{Object, OpenDeclaration};
 use claviger_core::declaration::{Attestation, Declared};
 use claviger_core::principal::{CredentialKind, PrincipalKind, Status};
-use claviger_core::{DeclarationId, Timestamp};
+use claviger_core::{DeclarationId, PrincipalId, Timestamp};
 
 use super::estate::Estate;
 use super::result::Period;
@@ -140,41 +141,92 @@ fn counts(
     estate: &Estate,
     at: Timestamp,
 ) -> bool {
-    let claim = &attestation.claim;
     // One that must be there for each of several things, and one about some objects alone, say nothing of all.
-    let is_of_all = statement.each.is_none() && claim.scope.is_empty();
-    let until = claim.valid_until.min(claim.signed_at.after(statement.validity()));
-    is_of_all
-        && claim.statement_digest == statement.digest()
-        && claim.signed_at <= at
-        && declaration.declared_at <= at
-        && at <= until
-        && attestation.is_signed_about(declaration.declared_at)
-        && !is_withdrawn(declaration, at)
-        && is_of_signer(attestation, declaration, estate)
-        && is_signed(attestation)
+    let is_of_all = statement.each.is_none() && attestation.claim.scope.is_empty();
+    is_of_all && is_good(statement, attestation, declaration, estate, at)
 }
 
-/// Was it a person of this deployment, and is one still, whose credential is the certificate?
-fn is_of_signer(attestation: &Attestation, declaration: &OpenDeclaration, estate: &Estate) -> bool {
+/// Is it good at an instant, whatever it is about, and is who signed it a person of this deployment still?
+fn is_good(
+    statement: &Statement,
+    attestation: &Attestation,
+    declaration: &OpenDeclaration,
+    estate: &Estate,
+    at: Timestamp,
+) -> bool {
+    let claim = &attestation.claim;
+    let until = claim.valid_until.min(claim.signed_at.after(statement.validity()));
     let person = estate.principals.get(&declaration.declared_by);
+    claim.signed_at <= at
+        && declaration.declared_at <= at
+        && at <= until
+        && !is_withdrawn(declaration, at)
+        && person.is_some_and(|person| person.kind == PrincipalKind::Human && person.status == Status::Active)
+        && was_signed(statement, attestation, declaration, estate)
+}
+
+/// Was it signed when it was declared, with the text of the catalogue, by the certificate of who declared it?
+fn was_signed(
+    statement: &Statement,
+    attestation: &Attestation,
+    declaration: &OpenDeclaration,
+    estate: &Estate,
+) -> bool {
     let credential = estate.credentials.get(&attestation.credential);
-    person.is_some_and(|person| person.kind == PrincipalKind::Human && person.status == Status::Active)
+    attestation.claim.statement_digest == statement.digest()
+        && attestation.is_signed_about(declaration.declared_at)
         && credential.is_some_and(|credential| {
             credential.kind == CredentialKind::Certificate
                 && credential.principal == declaration.declared_by
                 && credential.created_at <= declaration.declared_at
                 && declaration.declared_at <= credential.expires_at
         })
+        && is_signed(attestation)
+}
+
+/// Who has signed a statement that each of several people signs for themselves.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct SignedByEach {
+    /// When each did first.
+    pub(crate) first: BTreeMap<PrincipalId, Timestamp>,
+    /// Of whom there is one that is good.
+    pub(crate) good: BTreeSet<PrincipalId>,
+}
+
+impl SignedByEach {
+    /// Those for a deployment at an instant, signed so long before it at most. One is about whoever signs it, or about nothing alone.
+    pub(crate) fn of(
+        statement: &Statement,
+        deployment: &str,
+        (at, most): (Timestamp, Duration),
+        estate: &Estate,
+    ) -> Self {
+        let mut signed = Self::default();
+        for declaration in estate.declarations.values() {
+            let Declared::Attestation(attestation) = &declaration.declared else { continue };
+            let (claim, by) = (&attestation.claim, declaration.declared_by);
+            let is_own = claim.scope.is_empty() || claim.scope == [Object::Principal(by)];
+            let is_it = claim.statement.as_str() == statement.id && claim.deployment.as_str() == deployment;
+            if !is_it || !is_own || !was_signed(statement, attestation, declaration, estate) {
+                continue;
+            }
+            let first = signed.first.entry(by).or_insert(declaration.declared_at);
+            *first = declaration.declared_at.min(*first);
+            if at.since(claim.signed_at) <= most && is_good(statement, attestation, declaration, estate, at) {
+                signed.good.insert(by);
+            }
+        }
+        signed
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use claviger_audit::declaration::signed_bytes;
-    use claviger_audit::fact::{Object, OpenCredential, OpenPrincipal, OpenRow};
+    use claviger_audit::fact::{OpenCredential, OpenPrincipal, OpenRow};
     use claviger_core::declaration::{Claim, Parameter, SigningMethod};
     use claviger_core::principal::Role;
-    use claviger_core::{CredentialId, PrincipalId, Purpose, Spec};
+    use claviger_core::{CredentialId, Purpose, Spec};
     use claviger_crypto::random::ModuleRandom;
     use claviger_crypto::{Message, ReadyKey, SignatureAlgorithm, generate};
 
@@ -308,6 +360,7 @@ mod tests {
             acknowledged_by: None,
             erased_at: None,
             environment: None,
+            same_person_as: None,
         };
         let card = OpenCredential {
             principal: SIGNER,
@@ -393,6 +446,36 @@ mod tests {
         });
         let signed = statements(&catalogue, &estate, "shop", at(20));
         assert!(signed.good.is_empty() && signed.open.is_empty());
+    }
+
+    #[test]
+    fn what_each_signs_for_themselves_is_theirs_from_then_on_and_good_until_its_end() {
+        let catalogue = Catalogue::load().unwrap();
+        let of_each = catalogue.find_statement("ATT-CUSTODIAN-ACK").unwrap();
+        let acknowledged = |scope: Vec<Object>| {
+            signed(|claim| {
+                claim.statement = of_each.id.parse().unwrap();
+                claim.statement_digest = of_each.digest();
+                claim.scope = scope;
+            })
+            .0
+        };
+        let by_each = |estate: &Estate, day: u64, most: u64| {
+            let most = Duration::from_secs(most * DAY);
+            SignedByEach::of(of_each, "shop", (at(day), most), estate)
+        };
+        let [signer, other] = [SIGNER, PrincipalId::from_bytes([7; 16])].map(Object::Principal);
+        for (scope, is_own) in [(vec![], true), (vec![signer], true), (vec![other], false)] {
+            let found = by_each(&acknowledged(scope), 20, 365);
+            assert_eq!(found.first.get(&SIGNER).copied(), is_own.then_some(at(10)));
+            assert_eq!(found.good.contains(&SIGNER), is_own);
+        }
+        let mut estate = acknowledged(Vec::new());
+        assert!(by_each(&estate, 40, 20).good.is_empty() && by_each(&estate, 91, 365).good.is_empty());
+        assert!(SignedByEach::of(of_each, "another", (at(20), Duration::MAX), &estate).first.is_empty());
+        withdraw(&mut estate, 1, at(15));
+        let found = by_each(&estate, 20, 365);
+        assert_eq!((found.first.len(), found.good.len()), (1, 0), "it was signed, and is not any more");
     }
 
     #[test]

@@ -42,6 +42,22 @@ impl DataClass {
     pub const fn is_restricted(self) -> bool {
         matches!(self, Self::Authentication | Self::Cardholder | Self::Ephi | Self::PersonalSpecial)
     }
+
+    /// Is data of this class held less closely than that of another? Classes are held alike by kinds: what is restricted, what is
+    /// confidential or personal, what is for use inside, what is nobody's.
+    #[must_use]
+    pub const fn is_below(self, other: Self) -> bool {
+        self.closeness() < other.closeness()
+    }
+
+    const fn closeness(self) -> u8 {
+        match self {
+            Self::Test => 0,
+            Self::Internal => 1,
+            Self::Confidential | Self::Personal => 2,
+            Self::Authentication | Self::Cardholder | Self::Ephi | Self::PersonalSpecial => 3,
+        }
+    }
 }
 
 crate::named! {

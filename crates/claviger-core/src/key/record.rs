@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ring::longer;
 use super::{
     AssetRule, ContextField, DataClass, KeyRing, KeyVersion, NoTransition, Origin, Protection,
     RequiredContext, RingPolicy, RotatedKeys, State, UseRefused,
@@ -10,7 +11,7 @@ use super::{
 use super::{Event, Processing, Protecting, RefusedFor};
 use crate::reason::Why;
 use crate::time::Timestamp;
-use crate::{GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Purpose, Spec};
+use crate::{ApprovalId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Purpose, Spec};
 use claviger_crypto::digest::sha256_parts;
 
 /// What callers name: a purpose, a spec and a row of versions.
@@ -92,6 +93,9 @@ pub struct Destruction {
     pub scheduled_at: Timestamp,
     /// The end of the wait that was asked for. The ring may ask for a later one: [`KeyRecord::destroy_at`].
     pub at: Timestamp,
+    /// By which approval it was scheduled; `None` where nobody had to approve. It is held against the ring, and against those who
+    /// approved, once more at the end of the wait.
+    pub approval: Option<ApprovalId>,
 }
 
 impl Destruction {
@@ -102,16 +106,34 @@ impl Destruction {
     }
 }
 
-/// Why a scheduled destruction is not carried out, however long it has waited.
+/// Why a scheduled destruction is not carried out, however long it has waited: it is held until it is approved afresh, or cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DestructionBlocked {
-    /// The ring asks for the approval of that many custodians.
+    /// The ring asks for the approval of that many custodians, and there is none, or not one of so many who still may.
     Quorum(u8),
 }
 
 impl Key {
     /// Longest description, in bytes.
     pub const MAX_DESCRIPTION: usize = 8192;
+
+    /// How often it rotates by policy in a ring of that one: by its own period, or by the ring's.
+    fn rotates_every(&self, policy: &RingPolicy) -> Option<Duration> {
+        let rotates = match policy.rotates {
+            RotatedKeys::All => true,
+            RotatedKeys::Symmetric => !self.spec.is_asymmetric(),
+        };
+        self.rotation_period.or(policy.rotation_period.filter(|_| rotates))
+    }
+
+    /// Is less asked of this key than `before` somewhere, in a ring of that policy, whatever more is asked of it elsewhere? That is
+    /// done by approval alone.
+    #[must_use]
+    pub fn weakens(&self, before: &Self, policy: &RingPolicy) -> bool {
+        self.data_class.is_below(before.data_class)
+            || before.context_required.exceeds(&self.context_required)
+            || longer(self.rotates_every(policy), before.rotates_every(policy))
+    }
 
     /// This key after `event` on the key as a whole; why, is for who brings it about to say.
     ///
@@ -266,11 +288,7 @@ impl KeyRecord {
     /// How often the key rotates by policy: by its own, or by its ring's.
     #[must_use]
     pub fn rotation_period(&self) -> Option<Duration> {
-        let rotates = match self.ring.policy.rotates {
-            RotatedKeys::All => true,
-            RotatedKeys::Symmetric => !self.key.spec.is_asymmetric(),
-        };
-        self.key.rotation_period.or(self.ring.policy.rotation_period.filter(|_| rotates))
+        self.key.rotates_every(&self.ring.policy)
     }
 
     /// When the key rotates next by policy; `None` when it does not, be it for want of one or of an active state.
@@ -291,11 +309,12 @@ impl KeyRecord {
         Some(self.key.destruction?.due_at(&self.ring.policy))
     }
 
-    /// What keeps a scheduled destruction from being carried out, as its ring is now.
+    /// What keeps a scheduled destruction from being carried out, as far as key and ring say: nobody approved it, and the ring asks for
+    /// approval by now. Whether enough of those who approved still may, their own rows say.
     #[must_use]
     pub fn destruction_blocked(&self) -> Option<DestructionBlocked> {
-        self.key.destruction?;
-        self.ring.policy.blocks_destruction()
+        let destruction = self.key.destruction?;
+        self.ring.policy.blocks_destruction().filter(|_| destruction.approval.is_none())
     }
 
     /// Nothing is used while the key waits for its destruction.
@@ -363,9 +382,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn uses_are_limited_where_nonces_are_short() {
-        let key = |protection, spec| Key {
+    fn key(protection: Protection, spec: Spec) -> Key {
+        Key {
             id: KeyId::from_bytes([1; 16]),
             ring: KeyRingId::from_bytes([2; 16]),
             name: "cards".parse().unwrap(),
@@ -387,7 +405,96 @@ mod tests {
             created_at: Timestamp::from_micros(0),
             reason: None,
             revision: 1,
+        }
+    }
+
+    #[test]
+    fn a_destruction_that_nobody_approved_is_held_where_the_ring_asks_for_approval() {
+        let record = |quorum, destruction| {
+            let ring = KeyRing {
+                id: KeyRingId::from_bytes([2; 16]),
+                name: "orders".parse().unwrap(),
+                policy: RingPolicy { quorum, ..RingPolicy::default() },
+                kek: vec![],
+                kek_wrap: None,
+                created_at: Timestamp::from_micros(0),
+                reason: None,
+                revision: 1,
+            };
+            let key = Key { destruction, ..key(Protection::Software, Spec::Aes256Gcm) };
+            KeyRecord { ring: Arc::new(ring), key, versions: vec![] }
         };
+        let scheduled = |approval| {
+            let at = Timestamp::from_micros(9);
+            Some(Destruction { scheduled_at: at, at, approval })
+        };
+        let approved = scheduled(Some(ApprovalId::from_bytes([4; 16])));
+        for (quorum, destruction, blocked) in [
+            (2, None, None),
+            (2, scheduled(None), Some(DestructionBlocked::Quorum(2))),
+            (2, approved, None),
+            (0, scheduled(None), None),
+        ] {
+            let found = record(quorum, destruction).destruction_blocked();
+            assert_eq!(found, blocked, "{quorum} {destruction:?}");
+        }
+    }
+
+    #[test]
+    fn less_that_is_asked_of_a_key_weakens_and_the_way_back_does_not() {
+        let days = |count: u64| Some(Duration::from_secs(count * 86_400));
+        let fields =
+            |names: &[&str]| RequiredContext::new(names.iter().map(|name| name.parse().unwrap())).unwrap();
+        let of_ring = RingPolicy { rotation_period: days(90), ..RingPolicy::default() };
+        let before = Key {
+            rotation_period: days(30),
+            context_required: fields(&["tenant", "case"]),
+            ..key(Protection::Software, Spec::Aes256Gcm)
+        };
+        assert!(!before.weakens(&before, &of_ring));
+        let edits: [fn(&mut Key); 6] = [
+            |key| key.data_class = DataClass::Personal,
+            |key| key.data_class = DataClass::Internal,
+            |key| key.data_class = DataClass::Test,
+            |key| key.context_required = RequiredContext::default(),
+            |key| key.rotation_period = Some(Duration::from_secs(31 * 86_400)),
+            |key| key.rotation_period = None,
+        ];
+        for edit in edits {
+            let mut now = before.clone();
+            edit(&mut now);
+            assert!(now.weakens(&before, &of_ring) && !before.weakens(&now, &of_ring), "{now:?}");
+        }
+        // More of something else does not make up for it, and another field is not the same field.
+        let other = Key { context_required: fields(&["tenant", "shop"]), ..before.clone() };
+        assert!(other.weakens(&before, &of_ring) && before.weakens(&other, &of_ring));
+        for class in [DataClass::Authentication, DataClass::Ephi, DataClass::PersonalSpecial] {
+            let alike = Key { data_class: class, ..before.clone() };
+            assert!(!alike.weakens(&before, &of_ring) && !before.weakens(&alike, &of_ring), "{class}");
+        }
+        // What is said beside that asks for nothing.
+        let said = Key { description: "of the shop".to_owned(), ..before.clone() };
+        assert!(!said.weakens(&before, &of_ring));
+    }
+
+    #[test]
+    fn how_often_a_key_rotates_is_by_its_ring_where_it_says_nothing() {
+        let days = |count: u64| Some(Duration::from_secs(count * 86_400));
+        let rotating = |spec, rotation_period| Key { rotation_period, ..key(Protection::Software, spec) };
+        let of_ring = RingPolicy { rotation_period: days(90), ..RingPolicy::default() };
+        let symmetric = |period| rotating(Spec::Aes256Gcm, period);
+        assert!(!symmetric(days(90)).weakens(&symmetric(None), &of_ring));
+        assert!(!symmetric(None).weakens(&symmetric(days(120)), &of_ring));
+        assert!(symmetric(days(120)).weakens(&symmetric(None), &of_ring));
+        // The ring does not rotate keys with a public half, nor does one without a period any.
+        let pair = |period| rotating(Spec::EcP256, period);
+        assert!(pair(None).weakens(&pair(days(120)), &of_ring));
+        assert!(symmetric(None).weakens(&symmetric(days(30)), &RingPolicy::default()));
+        assert!(!symmetric(days(30)).weakens(&symmetric(None), &RingPolicy::default()));
+    }
+
+    #[test]
+    fn uses_are_limited_where_nonces_are_short() {
         for (protection, spec, limit) in [
             (Protection::Software, Spec::Aes256Gcm, None),
             (Protection::Software, Spec::Aes128Gcm, Some(1 << 32)),

@@ -70,6 +70,8 @@ pub struct RingPolicy {
     pub environment: Option<Name>,
     /// Whether uses of its keys that take an encryption context must name a data asset in it.
     pub assets: AssetRule,
+    /// Whether as many custodians must approve each grant on it, or on a key of it.
+    pub grants_under_quorum: bool,
 }
 
 impl Default for RingPolicy {
@@ -88,6 +90,7 @@ impl Default for RingPolicy {
             plaintext_data_keys: PlaintextDataKeys::Allowed,
             environment: None,
             assets: AssetRule::Optional,
+            grants_under_quorum: false,
         }
     }
 }
@@ -103,7 +106,7 @@ impl RingPolicy {
         }
     }
 
-    /// What keeps every destruction in the ring from being carried out: approvals cannot be collected yet.
+    /// What a destruction in the ring waits for, beside its time: the approval of as many custodians as the ring asks for.
     #[must_use]
     pub const fn blocks_destruction(&self) -> Option<DestructionBlocked> {
         match self.quorum {
@@ -111,6 +114,64 @@ impl RingPolicy {
             quorum => Some(DestructionBlocked::Quorum(quorum)),
         }
     }
+
+    /// Does a new ring put grants under quorum where nobody says so? A strict one for restricted data does.
+    #[must_use]
+    pub fn grants_under_quorum_for(separation: Separation, class: Option<DataClass>) -> bool {
+        separation == Separation::Strict && class.is_some_and(DataClass::is_restricted)
+    }
+
+    /// How many custodians must approve a grant on the ring, or on a key of it.
+    #[must_use]
+    pub const fn approvers_of_grants(&self) -> u8 {
+        if self.grants_under_quorum { self.quorum } else { 0 }
+    }
+
+    /// Do others approve that material is imported into a key? Into one that is in use they do, and where duties are kept apart also
+    /// into one for restricted data, whether the ring or the class of the key says so.
+    #[must_use]
+    pub fn import_needs_approval(&self, class: Option<DataClass>, is_in_use: bool) -> bool {
+        let is_restricted = [self.data_class, class].into_iter().flatten().any(DataClass::is_restricted);
+        is_in_use || (is_restricted && self.separation == Separation::Strict)
+    }
+
+    /// How many custodians must approve that a ring of this policy that has keys asks for less, or a key of it: of a strict one there
+    /// is always somebody, so that nobody alone relaxes what binds them.
+    #[must_use]
+    pub fn approvers_of_weakening(&self) -> u8 {
+        match self.separation {
+            Separation::Relaxed => self.quorum,
+            Separation::Strict => self.quorum.max(1),
+        }
+    }
+
+    /// Does this policy ask for less than `before` somewhere, whatever more it asks for elsewhere? What asks for less of a ring that
+    /// has keys is done by approval alone.
+    #[must_use]
+    pub fn weakens(&self, before: &Self) -> bool {
+        let is_restricted = |policy: &Self| policy.data_class.is_some_and(DataClass::is_restricted);
+        // The words of each rule are in order: of separation, data keys and assets the last asks for most, of the others the first.
+        let weaker_words = self.separation < before.separation
+            || self.plaintext_data_keys < before.plaintext_data_keys
+            || self.assets < before.assets
+            || self.protection > before.protection
+            || (before.rotation_period.is_some() && self.rotates > before.rotates);
+        let longer_spans = longer(self.rotation_period, before.rotation_period)
+            || longer(self.protect_period, before.protect_period)
+            || longer(self.process_period, before.process_period);
+        weaker_words
+            || longer_spans
+            || self.quorum < before.quorum
+            || self.destroy_waiting_period < before.destroy_waiting_period
+            || (before.grants_under_quorum && !self.grants_under_quorum)
+            || before.context_required.exceeds(&self.context_required)
+            || (is_restricted(before) && !is_restricted(self))
+    }
+}
+
+/// Is a span longer than before, none being without end?
+pub(super) fn longer(now: Option<Duration>, before: Option<Duration>) -> bool {
+    before.is_some_and(|before| now.is_none_or(|now| now > before))
 }
 
 /// Which keys of a ring its rotation period rotates. A key with a period of its own rotates by that.
@@ -186,5 +247,123 @@ crate::named! {
     Separation, "a separation rule" {
         Relaxed = "relaxed",
         Strict = "strict",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn strict() -> RingPolicy {
+        RingPolicy {
+            protection: Protection::Hsm,
+            rotation_period: Some(DAY * 90),
+            rotates: RotatedKeys::All,
+            protect_period: Some(DAY * 365),
+            process_period: Some(DAY * 730),
+            context_required: RequiredContext::new(["tenant".parse().unwrap()]).unwrap(),
+            data_class: Some(DataClass::Cardholder),
+            plaintext_data_keys: PlaintextDataKeys::Refused,
+            assets: AssetRule::Required,
+            grants_under_quorum: true,
+            ..RingPolicy::default()
+        }
+    }
+
+    #[test]
+    fn what_asks_for_less_anywhere_weakens_and_the_way_back_does_not() {
+        let before = strict();
+        assert!(!before.weakens(&before));
+        let edits: [fn(&mut RingPolicy); 17] = [
+            |policy| policy.protection = Protection::Software,
+            |policy| policy.rotation_period = Some(DAY * 91),
+            |policy| policy.rotation_period = None,
+            |policy| policy.rotates = RotatedKeys::Symmetric,
+            |policy| policy.protect_period = Some(DAY * 366),
+            |policy| policy.protect_period = None,
+            |policy| policy.process_period = Some(DAY * 731),
+            |policy| policy.process_period = None,
+            |policy| policy.destroy_waiting_period = DAY * 29,
+            |policy| policy.quorum = 1,
+            |policy| policy.separation = Separation::Relaxed,
+            |policy| policy.context_required = RequiredContext::default(),
+            |policy| policy.data_class = Some(DataClass::Internal),
+            |policy| policy.data_class = None,
+            |policy| policy.plaintext_data_keys = PlaintextDataKeys::Allowed,
+            |policy| policy.assets = AssetRule::Optional,
+            |policy| policy.grants_under_quorum = false,
+        ];
+        for edit in edits {
+            let mut now = before.clone();
+            edit(&mut now);
+            assert!(now.weakens(&before) && !before.weakens(&now), "{now:?}");
+        }
+        // More of something else does not make up for it.
+        let now = RingPolicy { quorum: 9, assets: AssetRule::Optional, ..before.clone() };
+        assert!(now.weakens(&before) && before.weakens(&now));
+    }
+
+    #[test]
+    fn what_asks_for_the_same_of_other_words_does_not_weaken() {
+        let before = RingPolicy { rotation_period: None, ..strict() };
+        // Where nothing rotates, it is all the same what would.
+        assert!(!RingPolicy { rotates: RotatedKeys::Symmetric, ..before.clone() }.weakens(&before));
+        let health = RingPolicy { data_class: Some(DataClass::Ephi), ..before.clone() };
+        assert!(!health.weakens(&before) && !before.weakens(&health));
+        let more = RequiredContext::new(["tenant", "case"].map(|field| field.parse().unwrap())).unwrap();
+        let more = RingPolicy { context_required: more, ..before.clone() };
+        assert!(!more.weakens(&before) && before.weakens(&more));
+    }
+
+    #[test]
+    fn grants_are_under_quorum_where_the_ring_says_so() {
+        for (separation, class, expected) in [
+            (Separation::Strict, Some(DataClass::Cardholder), true),
+            (Separation::Strict, Some(DataClass::Authentication), true),
+            (Separation::Strict, Some(DataClass::Personal), false),
+            (Separation::Strict, None, false),
+            (Separation::Relaxed, Some(DataClass::Cardholder), false),
+        ] {
+            let found = RingPolicy::grants_under_quorum_for(separation, class);
+            assert_eq!(found, expected, "{separation} {class:?}");
+        }
+        let policy = |quorum, grants_under_quorum| RingPolicy { quorum, grants_under_quorum, ..strict() };
+        assert_eq!(policy(3, true).approvers_of_grants(), 3);
+        assert_eq!(policy(3, false).approvers_of_grants(), 0);
+        assert_eq!(policy(0, true).approvers_of_grants(), 0);
+    }
+
+    #[test]
+    fn material_for_what_is_in_use_or_restricted_is_approved() {
+        let policy = |separation, data_class| RingPolicy { separation, data_class, ..RingPolicy::default() };
+        let [cards, inside] = [Some(DataClass::Cardholder), Some(DataClass::Internal)];
+        for (separation, of_ring, of_key, expected) in [
+            (Separation::Strict, None, None, false),
+            (Separation::Strict, inside, inside, false),
+            (Separation::Strict, cards, inside, true),
+            (Separation::Strict, None, cards, true),
+            (Separation::Relaxed, cards, cards, false),
+        ] {
+            let policy = policy(separation, of_ring);
+            let found = [false, true].map(|is_in_use| policy.import_needs_approval(of_key, is_in_use));
+            assert_eq!(found, [expected, true], "{separation} {of_ring:?} {of_key:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_alone_weakens_a_strict_ring() {
+        let policy = |separation, quorum| RingPolicy { separation, quorum, ..strict() };
+        for (separation, quorum, approvers) in [
+            (Separation::Strict, 0, 1),
+            (Separation::Strict, 1, 1),
+            (Separation::Strict, 3, 3),
+            (Separation::Relaxed, 0, 0),
+            (Separation::Relaxed, 2, 2),
+        ] {
+            let found = policy(separation, quorum).approvers_of_weakening();
+            assert_eq!(found, approvers, "{separation} {quorum}");
+        }
     }
 }

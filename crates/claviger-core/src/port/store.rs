@@ -13,9 +13,11 @@ use async_trait::async_trait;
 use claviger_crypto::kdf::HmacSha256;
 
 use crate::alias::{Alias, AliasName};
+use crate::approval::Approval;
 use crate::asset::Asset;
 use crate::change::{Change, IdempotencyRecord, Restriction, RingLife, VeilName, VeilRecord};
 use crate::declaration::{Declaration, DeclarationKind, Plain};
+use crate::governance::Governance;
 use crate::grant::Grant;
 use crate::key::{Destruction, Key, KeyRecord, KeyRing, KeyVersion, PolicyDocument, Separation, State};
 use crate::lineage::{Lineage, Wanted};
@@ -27,8 +29,8 @@ use crate::reason::KeptReason;
 use crate::rights_review::RightsReview;
 use crate::time::Timestamp;
 use crate::{
-    Action, AssetId, CredentialId, DeclarationId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name,
-    NodeId, PrincipalId, ReasonId,
+    Action, ApprovalId, AssetId, CredentialId, DeclarationId, GrantId, KeyId, KeyName, KeyRingId,
+    KeyVersionId, Name, NodeId, PrincipalId, ReasonId,
 };
 
 pub use usage::{UsageRows, UseCounts, VersionUsage};
@@ -114,6 +116,17 @@ pub struct AliasFilter {
     pub ring: Option<KeyRingId>,
     /// Only those that name their key to an application whose home is this.
     pub seen_from: Option<Home>,
+}
+
+/// Which approvals to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ApprovalFilter {
+    /// Only those that are open at `now`, or only those that are not.
+    pub open: Option<bool>,
+    /// Only what this principal asked for.
+    pub requester: Option<PrincipalId>,
+    /// As of when. At the first instant of all, whatever was not ended is open, expired or not.
+    pub now: Timestamp,
 }
 
 /// Which declarations to list.
@@ -205,6 +218,20 @@ pub struct MixedUse {
     pub principal: PrincipalId,
     /// Does the grant give more than uses of keys?
     pub administers: bool,
+}
+
+/// What others depend on a principal for: what it answers for, and what it made and may have kept the secrets of. Of each no more than was
+/// asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ties {
+    /// Keys that it owns and that are not destroyed, in the order of their full names.
+    pub keys: Vec<(KeyName, Key)>,
+    /// Principals that it created and that are not revoked, in the order of their names.
+    pub principals: Vec<Principal>,
+    /// Credentials that it made for others and that prove somebody, those that end first before others.
+    pub credentials: Vec<Credential>,
+    /// Other accounts of its person that are not revoked.
+    pub accounts: Vec<Principal>,
 }
 
 /// A principal whose last credential ends soon.
@@ -599,6 +626,34 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// How many declarations somebody made, withdrawn ones among them.
     async fn count_declarations(&self, by: PrincipalId) -> Result<u64, StoreError>;
 
+    /// An approval.
+    async fn find_approval(&self, id: ApprovalId) -> Result<Option<Approval>, StoreError>;
+
+    /// The approval of what somebody asked for, by the keyed digest of that: the one that was not ended, or else the newest that was.
+    /// A store keeps no second one that was not ended: it is a conflict.
+    async fn find_approval_by_tag(
+        &self,
+        requester: PrincipalId,
+        tag: &[u8; 32],
+    ) -> Result<Option<Approval>, StoreError>;
+
+    /// Approvals that a filter takes, in the order of their identifiers.
+    async fn list_approvals(
+        &self,
+        filter: ApprovalFilter,
+        page: Page<ApprovalId>,
+    ) -> Result<Vec<Approval>, StoreError>;
+
+    /// How many approvals somebody asked for that are open at `now`.
+    async fn count_open_approvals(&self, requester: PrincipalId, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// The rules of the deployment, where they were ever set.
+    async fn find_governance(&self) -> Result<Option<Governance>, StoreError>;
+
+    /// How many keys and versions a person declared compromised since then, by whichever account: how many reasons they gave for
+    /// that. Rows are not held against their tags.
+    async fn count_compromised_by(&self, person: PrincipalId, since: Timestamp) -> Result<u64, StoreError>;
+
     /// A node, as it said last that it is.
     async fn find_node(&self, id: NodeId) -> Result<Option<Node>, StoreError>;
 
@@ -679,6 +734,16 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         by: Timestamp,
         limit: u32,
     ) -> Result<Vec<EndingPrincipal>, StoreError>;
+
+    /// What others depend on a principal for, as of `now`: all of one state of the store, at most `limit` of each. How long it takes depends
+    /// neither on how many keys, principals or credentials there are nor on how many grants it has.
+    async fn find_ties(
+        &self,
+        principal: PrincipalId,
+        person: PrincipalId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Ties, StoreError>;
 
     /// The names of principals, of each that is there.
     async fn list_principal_names(

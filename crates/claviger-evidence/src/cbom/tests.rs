@@ -12,11 +12,11 @@ use crate::pack::canonical;
 
 fn bill(pack: &str) -> Bill {
     let catalogue = Catalogue::load().unwrap();
-    let (estate, as_of) = (fixture::estate(), fixture::at("2026-06-01T00:00:00Z"));
-    let inventory = Inventory::of(&estate, catalogue.algorithms(), as_of);
+    let (estate, period) = (fixture::estate(), fixture::period());
+    let inventory = Inventory::of(&estate, catalogue.algorithms(), period);
     Bill::of(&Basis {
         pack: pack.to_owned(),
-        as_of,
+        as_of: period.to,
         log: &LogHead {
             origin: "claviger.example/log".to_owned(),
             size: 7,

@@ -1,17 +1,23 @@
-//! A small estate: a ring with a key that encrypts, one that signs and one that is destroyed, a node, credentials and an asset.
+//! A small estate: a ring with a key that encrypts, one that signs and one that is destroyed, a node, credentials, an asset, and what others
+//! were asked to approve.
 
 use std::time::Duration;
 
 use claviger_audit::fact::{
-    OpenAsset, OpenCredential, OpenDeclaration, OpenKey, OpenNode, OpenRing, OpenRootWrap, OpenVersion,
+    OpenApproval, OpenAsset, OpenCredential, OpenDeclaration, OpenGovernance, OpenKey, OpenNode, OpenRing,
+    OpenRootWrap, OpenVersion,
 };
+use claviger_compliance::Period;
 use claviger_compliance::evaluation::Estate;
-use claviger_core::declaration::{Declared, Document, DocumentSort, Parameter};
+use claviger_core::approval::{Decided, Eligible, Ended, Outcome, SeenRow, Verdict};
+use claviger_core::declaration::{Declared, Document, DocumentSort, Parameter, SigningMethod};
+use claviger_core::governance::Governance;
 use claviger_core::key::{DataClass, Generator, Origin, Protection, RingPolicy, State, Wrap};
+use claviger_core::object::Object;
 use claviger_core::principal::{CredentialKind, Status};
 use claviger_core::{
-    AssetId, CredentialId, DeclarationId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, Purpose, Spec,
-    Timestamp,
+    Action, ApprovalId, AssetId, CredentialId, DeclarationId, GovernanceId, KeyId, KeyRingId, KeyVersionId,
+    NodeId, PrincipalId, Purpose, Spec, Timestamp,
 };
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -19,8 +25,69 @@ pub(crate) fn at(text: &str) -> Timestamp {
     Timestamp::from_micros(u64::try_from(at.as_microsecond()).unwrap())
 }
 
+/// The year before the first of June.
+pub(crate) fn period() -> Period {
+    Period { from: at("2025-06-01T00:00:00Z"), to: at("2026-06-01T00:00:00Z") }
+}
+
 fn owner() -> PrincipalId {
     PrincipalId::from_bytes([9; 16])
+}
+
+/// That the key with data is to be destroyed, which two approved and nobody signed; and a role that nobody has approved yet.
+fn approvals() -> [(ApprovalId, OpenApproval); 2] {
+    let decided = |number: u8| Decided {
+        verdict: Verdict::Approve,
+        by: PrincipalId::from_bytes([number; 16]),
+        credential: CredentialId::from_bytes([number; 16]),
+        public_key: vec![number; 44],
+        method: SigningMethod::Ed25519,
+        signature: vec![number; 64],
+        signed_at: at("2026-05-01T12:00:00Z"),
+        at: at("2026-05-01T12:00:01Z"),
+    };
+    let ring = KeyRingId::from_bytes([1; 16]);
+    let seen = |object: Object, revision: u64| SeenRow { object, revision };
+    let done = OpenApproval {
+        action: Action::ScheduleDestroy,
+        ring: Some(ring),
+        requester: owner(),
+        digest: [3; 32],
+        rows: vec![seen(Object::Ring(ring), 3), seen(Object::Key(KeyId::from_bytes([2; 16])), 1)],
+        quorum: 2,
+        eligible: Eligible::Custodians,
+        requested_at: at("2026-05-01T00:00:00Z"),
+        expires_at: at("2026-05-08T00:00:00Z"),
+        decisions: vec![decided(21), decided(22)],
+        ended: Some(Ended { outcome: Outcome::Executed, at: at("2026-05-02T00:00:00Z"), by: owner() }),
+        reason: None,
+    };
+    let open = OpenApproval {
+        action: Action::AssignRole,
+        ring: None,
+        digest: [4; 32],
+        rows: vec![seen(Object::Governance(GovernanceId::ONLY), 1)],
+        requested_at: at("2026-05-30T00:00:00Z"),
+        expires_at: at("2026-06-06T00:00:00Z"),
+        decisions: Vec::new(),
+        ended: None,
+        ..done.clone()
+    };
+    [(ApprovalId::from_bytes([32; 16]), done), (ApprovalId::from_bytes([31; 16]), open)]
+}
+
+fn rules() -> OpenGovernance {
+    let set_at = at("2025-01-01T00:00:00Z");
+    let rules = Governance::of_new_deployment(owner(), set_at);
+    OpenGovernance {
+        quorum: rules.quorum,
+        approval_lifetime: rules.approval_lifetime,
+        human_grant_lifetime: rules.human_grant_lifetime,
+        break_glass_lifetime: rules.break_glass_lifetime,
+        compromise_burst: rules.compromise_burst,
+        set_by: rules.set_by,
+        set_at: rules.set_at,
+    }
 }
 
 fn key(spec: Spec, purpose: Purpose, protection: Protection, data_class: DataClass) -> OpenKey {
@@ -166,5 +233,7 @@ pub(crate) fn estate() -> Estate {
         let row = OpenDeclaration { declared, declared_by, declared_at, withdrawn_at: None };
         estate.declarations.insert(DeclarationId::from_bytes([number; 16]), row);
     }
+    estate.approvals.extend(approvals());
+    estate.governance = Some(rules());
     estate
 }

@@ -31,6 +31,7 @@ impl Inventory {
             self.nodes_table().file("report/nodes.csv"),
             self.assets_table().file("report/assets.csv"),
             self.declarations_table().file("report/declarations.csv"),
+            self.approvals_table().file("report/approvals.csv"),
         ]
     }
 
@@ -184,6 +185,7 @@ impl Inventory {
             "process_period",
             "destroy_waiting_period",
             "quorum",
+            "grants_under_quorum",
             "separation",
             "context_required",
             "plaintext_data_keys",
@@ -207,6 +209,7 @@ impl Inventory {
                 cell(&line.process_period),
                 &line.destroy_waiting_period,
                 &line.quorum.to_string(),
+                if line.grants_under_quorum { "yes" } else { "no" },
                 &line.separation,
                 &words(&line.context_required),
                 &line.plaintext_data_keys,
@@ -329,6 +332,46 @@ impl Inventory {
                 cell(&line.from),
                 cell(&line.until),
                 cell(&line.withdrawn_at),
+            ]);
+        }
+        table
+    }
+
+    fn approvals_table(&self) -> Table {
+        let mut table = Table::new(&[
+            "id",
+            "action",
+            "ring",
+            "objects",
+            "requester",
+            "quorum",
+            "eligible",
+            "approvers",
+            "denied_by",
+            "signatures_that_hold",
+            "requested_at",
+            "expires_at",
+            "outcome",
+            "ended_at",
+            "digest",
+        ]);
+        for line in &self.approvals {
+            table.row(&[
+                &line.id,
+                &line.action,
+                cell(&line.ring),
+                &words(&line.objects),
+                &line.requester,
+                &line.quorum.to_string(),
+                &line.eligible,
+                &words(&line.approvers),
+                cell(&line.denied_by),
+                &line.signatures.to_string(),
+                &line.requested_at,
+                &line.expires_at,
+                cell(&line.outcome),
+                cell(&line.ended_at),
+                &line.digest,
             ]);
         }
         table

@@ -26,8 +26,8 @@ pub(crate) const LIMITS: [&str; 13] = [
     "Whether a measure is appropriate. That is a legal judgement: results say what the log shows, and not that an organization meets a \
      regulation.",
     "That the program was honest when it recorded. The digest of each program that ran is in the log: compare it with a build of your own.",
-    "That the key of a signed statement is that of its signer's certificate: the log has no certificates. The program compared them when the \
-     statement was declared.",
+    "That the key of a signed statement, or of an approval, is that of its signer's certificate: the log has no certificates. The program \
+     compared them when the statement was declared, or the approval given.",
     "That nobody prepared for the samples: they follow from the root of the log, and whoever makes its cuts can make some until one draws what \
      pleases. Draw some yourself as well.",
     "Anything, if whoever holds the root key and all who keep older checkpoints agree to deceive. Where nobody brings an older checkpoint, \

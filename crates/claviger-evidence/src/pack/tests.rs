@@ -307,7 +307,8 @@ fn samples_hold_against_the_checkpoint_alone_and_changed_ones_do_not() {
     let all = &samples.samples[0];
     assert_eq!((all.of.as_str(), all.entries, all.drawn.len()), ("log", 300, 25));
     assert!(samples.entries.iter().all(|entry| entry.index < 300 && !entry.proof.is_empty()));
-    let changes: [(&str, &dyn Fn(&mut Samples)); 9] = [
+    type Edit<'e> = &'e dyn Fn(&mut Samples);
+    let changes: [(&str, Edit<'_>); 9] = [
         ("another log", &|samples| samples.root = "00".repeat(32)),
         ("another log", &|samples| samples.origin.push('x')),
         ("no cut", &|samples| samples.cut = None),

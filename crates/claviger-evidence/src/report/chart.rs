@@ -377,6 +377,7 @@ mod tests {
             process_period: None,
             destroy_waiting_period: String::new(),
             quorum: 2,
+            grants_under_quorum: false,
             separation: String::new(),
             context_required: Vec::new(),
             plaintext_data_keys: String::new(),

@@ -18,7 +18,7 @@ use claviger_core::Timestamp;
 
 use self::chart::{Bars, Hierarchy, Timeline};
 use self::parts::{
-    Capped, Chapter, ControlRef, CountRow, Figure, Open, ParameterPart, PlanRow, Quantum, Regulation,
+    Capped, Chapter, ControlRef, CountRow, Dual, Figure, Open, ParameterPart, PlanRow, Quantum, Regulation,
     Results, Rows, Scope,
 };
 use crate::dossier::Dossier;
@@ -30,7 +30,7 @@ const NO_JUDGEMENT: &str = "This report says what was evaluated, and the result 
      meets a regulation: that is for people to judge, and no number here stands for it.";
 
 /// The files of a pack, and what each is.
-const FILES: [(&str, &str); 34] = [
+const FILES: [(&str, &str); 35] = [
     ("MANIFEST.json", "every file with its size and SHA-256, the pack id, the log and the period"),
     (
         "MANIFEST.sig",
@@ -53,6 +53,7 @@ const FILES: [(&str, &str); 34] = [
     ("report/nodes.csv", "every node, in its own words"),
     ("report/assets.csv", "data assets"),
     ("report/declarations.csv", "what people declared and signed"),
+    ("report/approvals.csv", "what others were asked to approve in the period, and what they decided"),
     (
         "report/sessions.csv",
         "every session of the period, as far as this pack says who it was; absent if it says nothing",
@@ -126,6 +127,8 @@ struct Report {
     chapters: Vec<Chapter>,
     audit: Vec<Chapter>,
     governance: Vec<Chapter>,
+    dual: Dual,
+    approvals: Rows,
     contents: Vec<Contents>,
     detected: Capped,
     detected_entries: u64,
@@ -305,6 +308,8 @@ impl Report {
             chapters,
             audit,
             governance,
+            dual: Dual::of(dossier),
+            approvals: parts::approvals(dossier),
             detected: parts::detected(dossier),
             detected_entries: dossier.detection.entries,
             detected_fields: dossier.detection.fields,
@@ -356,6 +361,7 @@ fn sizes(dossier: &Dossier<'_>) -> Vec<Figure> {
         ("credentials", inventory.credentials.len()),
         ("data assets", inventory.assets.len()),
         ("declarations", inventory.declarations.len()),
+        ("approvals", inventory.approvals.len()),
     ];
     let figures = all.map(|(name, number)| Figure {
         id: format!("f-scope-{}", words::anchor(name)),

@@ -259,6 +259,53 @@ pub(super) fn samples(dossier: &Dossier<'_>) -> Rows {
     })
 }
 
+/// The rules by which others must approve what cannot be undone.
+#[derive(Debug)]
+pub(super) struct Dual {
+    pub(super) quorum: u32,
+    pub(super) rings_without: u64,
+    pub(super) lifetime: String,
+    pub(super) grants: String,
+    pub(super) set: String,
+}
+
+impl Dual {
+    pub(super) fn of(dossier: &Dossier<'_>) -> Self {
+        let inventory = &dossier.inventory;
+        let rules = &inventory.rules;
+        let without = inventory.rings.iter().filter(|ring| ring.quorum == 0).count();
+        let grants = rules.human_grant_lifetime.clone();
+        let set_at = said(rules.set_at.as_ref());
+        let set = rules.set_by.as_ref().map(|by| format!("by principal {by}, {set_at}"));
+        Self {
+            quorum: rules.quorum,
+            rings_without: count(without),
+            lifetime: rules.approval_lifetime.clone(),
+            grants: grants.unwrap_or_else(|| "no end is asked for".to_owned()),
+            set: set.unwrap_or_else(|| "by nobody: they are those of a deployment without any".to_owned()),
+        }
+    }
+}
+
+/// What others were asked to approve in the period.
+pub(super) fn approvals(dossier: &Dossier<'_>) -> Rows {
+    rows(&dossier.inventory.approvals, MOST_ROWS, |line| {
+        let decided = [line.approvers.as_slice(), line.denied_by.as_slice()].concat();
+        let outcome = line.outcome.as_deref().unwrap_or("open");
+        vec![
+            line.action.clone(),
+            line.objects.join("; "),
+            line.requester.clone(),
+            if line.approvers.is_empty() { "nobody".to_owned() } else { line.approvers.join("; ") },
+            line.quorum.to_string(),
+            format!("{} of {}", line.signatures, decided.len()),
+            line.requested_at.clone(),
+            outcome.to_owned(),
+            said(line.ended_at.as_ref()),
+        ]
+    })
+}
+
 /// Keys.
 pub(super) fn keys(dossier: &Dossier<'_>) -> Rows {
     rows(&dossier.inventory.keys, MOST_KEYS, |key| {

@@ -8,7 +8,7 @@ use claviger_compliance::{Catalogue, Framework, Period};
 
 use super::*;
 use crate::dossier::Asked;
-use crate::inventory::{AssetLine, KeyLine};
+use crate::inventory::{AssetLine, Inventory, KeyLine, fixture};
 
 const HOSTILE: &str = "\"><script>alert('x')</script>&";
 
@@ -207,6 +207,27 @@ fn whatever_is_referred_to_is_there_once_and_nothing_is_loaded() {
     let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
     assert!(said.contains(&page::source_of(page::script())) && said.contains(&page::source_of(style)));
     assert!(values(&page, "style").is_empty());
+}
+
+#[test]
+fn dual_control_is_shown_with_its_rules_and_what_others_were_asked() {
+    let catalogue = Catalogue::load().unwrap();
+    let mut dossier = dossier(&catalogue, None);
+    let page = page_of(&dossier);
+    assert!(page.contains("nobody: the quorum is <span id=\"f-dual-quorum\">0</span>"));
+    assert!(page.contains("Nobody was asked to approve anything in the period."));
+    dossier.inventory = Inventory::of(&fixture::estate(), catalogue.algorithms(), fixture::period());
+    let page = page_of(&dossier);
+    for words in [
+        "<span id=\"f-dual-quorum\">2</span> custodians",
+        "2 of <span id=\"f-dual-approvals\">2</span>",
+        "<td>0 of 2</td>",
+        "<td>executed</td>",
+        "<td>open</td>",
+        "<dd>90 days</dd>",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn documents(framework: Option<&str>) -> Vec<PackFile> {
         asked: Asked { catalogue: &catalogue, framework, period, disclosed: None },
         key: VerifierKey::ed25519("log.example", &[7; 32]).unwrap(),
         evaluation: evaluation(&catalogue, framework, period),
-        inventory: Inventory::of(&estate, catalogue.algorithms(), period.to),
+        inventory: Inventory::of(&estate, catalogue.algorithms(), period),
         estate,
         objects: BTreeMap::new(),
         snapshot: None,

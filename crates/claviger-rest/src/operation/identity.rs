@@ -9,11 +9,12 @@ use claviger_client::types::grant::{CreateGrant as WireGrant, ListGrants as Wire
 use claviger_client::types::principal::{CreatePrincipal as WirePrincipal, ListPrincipals as WirePrincipals};
 use claviger_client::types::{GiveReason, Page, SecretText};
 use claviger_core::principal::{Credential, Principal};
+use claviger_core::reason::ReasonCode;
 use claviger_service::NewAccessKey;
 use claviger_service::operation::{
-    AcknowledgeRecovery, AssignRole, Captioned, Captions, CreatePrincipal, ErasePrincipal, ListCredentials,
-    ListGrants, ListPrincipals, ReadGrant, ReadPrincipal, Released, RevokeCredential, RevokeGrant,
-    RevokePrincipal, WithdrawRole,
+    AcknowledgeRecovery, AssignRole, Captioned, Captions, CreatePrincipal, ErasePrincipal, Leave,
+    ListCredentials, ListGrants, ListPrincipals, NewlyMade, ReadGrant, ReadPrincipal, Released,
+    RevokeCredential, RevokeGrant, RevokePrincipal, WithdrawRole,
 };
 use http::{StatusCode, Uri};
 
@@ -25,8 +26,8 @@ use crate::cursor::{self, List};
 use crate::error::Failure;
 use crate::names::{parse, parse_if_any};
 use crate::wire::identity::{
-    credential_from_wire, credential_to_wire, grant_from_wire, grant_to_wire, judged_grant_to_wire,
-    principal_to_wire, renewal_from_wire,
+    credential_from_wire, credential_to_wire, departure_to_wire, grant_from_wire, grant_to_wire,
+    judged_grant_to_wire, principal_to_wire, renewal_from_wire,
 };
 
 /// Reads why a call is made, where its body says nothing else.
@@ -46,7 +47,9 @@ pub(crate) async fn create_principal(arrival: Arrival, request: Request) -> Answ
     let (_, wire) = body::json::<WirePrincipal>(request, arrival.api().limits().body).await?;
     let home = parse_if_any(wire.home.as_deref())?;
     let environment = wire.environment.map(|name| name.0);
-    let operation = CreatePrincipal { name: wire.name.0, kind: wire.kind.0, home, environment };
+    let same_person_as = parse_if_any(wire.same_person_as.as_deref())?;
+    let (name, kind) = (wire.name.0, wire.kind.0);
+    let operation = CreatePrincipal { name, kind, home, environment, same_person_as };
     let done = arrival.perform(Captioned(operation)).await?;
     let (principal, captions) = &done.output;
     let answer = Answer::json(&principal_to_wire(principal, captions))?.status(StatusCode::CREATED);
@@ -76,6 +79,17 @@ pub(crate) async fn revoke_principal(
     let principal = parse(&principal)?;
     let arrival = because(arrival, request).await?;
     shown(arrival.perform(Captioned(RevokePrincipal { principal })).await?)
+}
+
+pub(crate) async fn leave(arrival: Arrival, In(principal): In<String>, request: Request) -> Answered {
+    let principal = parse(&principal)?;
+    let wire: GiveReason = body::json_if_any(request, arrival.api().limits().body).await?;
+    let code = wire.reason_code.unwrap_or(ReasonCode::PersonLeft.into());
+    let arrival = arrival.because(wire.reason, Some(code))?;
+    let done = arrival.perform(Captioned(Leave { principal })).await?;
+    let (left, captions) = &done.output;
+    let answer = Answer::json(&departure_to_wire(left, captions))?;
+    Ok(answer.revision(left.principal.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn erase_principal(
@@ -165,11 +179,17 @@ pub(crate) async fn create_credential(arrival: Arrival, request: Request) -> Ans
     let (_, wire) = body::json::<WireCredential>(request, arrival.api().limits().body).await?;
     let done = arrival.perform(Captioned(credential_from_wire(wire)?)).await?;
     let (made, captions) = done.output;
-    let credential = credential_to_wire(&made.credential, &captions);
-    let token = made.token.map(|token| text_of(&token.into_text())).transpose()?;
-    let access_key = made.access_key.map(access_key_to_wire).transpose()?;
-    let answer = Answer::secret_json(&CreatedCredential { credential, token, access_key })?;
+    let answer = Answer::secret_json(&created_to_wire(made, &captions)?)?;
     Ok(answer.status(StatusCode::CREATED).recorded(&done.receipt))
+}
+
+/// A credential that was just made, with its secret.
+pub(super) fn created_to_wire(made: NewlyMade, captions: &Captions) -> Result<CreatedCredential, Failure> {
+    Ok(CreatedCredential {
+        credential: credential_to_wire(&made.credential, captions),
+        token: made.token.map(|token| text_of(&token.into_text())).transpose()?,
+        access_key: made.access_key.map(access_key_to_wire).transpose()?,
+    })
 }
 
 fn access_key_to_wire(made: NewAccessKey) -> Result<AccessKeySecret, Failure> {

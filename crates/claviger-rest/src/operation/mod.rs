@@ -1,9 +1,12 @@
 //! What each route does: parse the request, one call down the road, answer.
 
+pub(crate) mod access;
 pub(crate) mod alias;
+pub(crate) mod approval;
 pub(crate) mod asset;
 pub(crate) mod audit;
 pub(crate) mod declaration;
+pub(crate) mod governance;
 pub(crate) mod identity;
 pub(crate) mod key;
 pub(crate) mod raw;

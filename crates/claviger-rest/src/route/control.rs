@@ -1,7 +1,9 @@
 //! The control plane's rows.
 
 use axum::routing::MethodFilter;
+use claviger_client::types::access::{AccessAnalysis, AccessReport, AnalyzeAccess, ReportAccess};
 use claviger_client::types::alias::{Alias, CreateAlias, ListAliases, MoveAlias};
+use claviger_client::types::approval::{Approval, DecideApproval, ExecutedApproval, ListApprovals};
 use claviger_client::types::asset::{Asset, CreateAsset, ListAssets};
 use claviger_client::types::audit::{
     Checkpoints, DiscloseAudit, DisclosurePage, EntryPage, EvidenceSignature, Indexes, ListRows, LiveRow,
@@ -11,19 +13,23 @@ use claviger_client::types::credential::{
     CreateCredential, CreatedCredential, Credential, ListCredentials, RenewCredential, RenewedCredential,
 };
 use claviger_client::types::declaration::{Attest, Declaration, Declare, ListDeclarations};
+use claviger_client::types::governance::{Governance, UpdateGovernance};
 use claviger_client::types::grant::{CreateGrant, Grant, ListGrants};
 use claviger_client::types::key::{
     AskImport, ChangeState, CreateKey, ExplainKey, Explanations, ImportMaterial, ImportParameters,
     ImportedMaterial, Key, KeyVersion, ListKeys, ListVersions, RemoveMaterial, ScheduleDestroy, UpdateKey,
 };
-use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal};
+use claviger_client::types::principal::{CreatePrincipal, Departure, ListPrincipals, Principal};
 use claviger_client::types::rights::{ConfirmRights, ListRights, Right, RightsReview};
 use claviger_client::types::ring::{CreateRing, ListRings, Ring, SetSeparation, UpdateRing};
 use claviger_client::types::system::{ConfirmClock, Health, LogClock, SystemStatus, Version};
 use claviger_client::types::{GiveReason, Page, Reason};
 
 use super::row::{Row, row};
-use crate::operation::{alias, asset, audit, declaration, identity, key, reason, rights, ring, system};
+use crate::operation::{
+    access, alias, approval, asset, audit, declaration, governance, identity, key, reason, rights, ring,
+    system,
+};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -39,6 +45,8 @@ pub(super) fn rows() -> Vec<Row> {
         alias_rows(),
         asset_rows(),
         declaration_rows(),
+        approval_rows(),
+        governance_rows(),
         principal_rows(),
         grant_rows(),
         credential_rows(),
@@ -46,6 +54,7 @@ pub(super) fn rows() -> Vec<Row> {
         audit_rows(),
         reason_rows(),
         rights_rows(),
+        access_rows(),
         system_rows(),
     ]
     .into_iter()
@@ -268,6 +277,15 @@ fn principal_rows() -> Vec<Row> {
         )
         .takes::<GiveReason>()
         .gives::<Principal>(),
+        row(
+            POST,
+            "/v1/principals/{principal}/leave",
+            "leave",
+            "Ends a person who leaves, with roles, credentials and open approvals, and says what they leave behind.",
+            identity::leave,
+        )
+        .takes::<GiveReason>()
+        .gives::<Departure>(),
         row(
             POST,
             "/v1/principals/{principal}/erase",
@@ -527,6 +545,80 @@ fn declaration_rows() -> Vec<Row> {
     ]
 }
 
+fn approval_rows() -> Vec<Row> {
+    vec![
+        row(
+            GET,
+            "/v1/approvals",
+            "list_approvals",
+            "Lists approvals in the order of their identifiers.",
+            approval::list,
+        )
+        .asks::<ListApprovals>()
+        .gives::<Page<Approval>>(),
+        row(
+            GET,
+            "/v1/approvals/{approval}",
+            "read_approval",
+            "Reads an approval, with the form that is signed.",
+            approval::read,
+        )
+        .gives::<Approval>(),
+        row(
+            POST,
+            "/v1/approvals/{approval}/approve",
+            "approve",
+            "Approves what somebody else asked for, signed by the certificate that the call is made with.",
+            approval::approve,
+        )
+        .takes::<DecideApproval>()
+        .gives::<Approval>(),
+        row(
+            POST,
+            "/v1/approvals/{approval}/deny",
+            "deny",
+            "Denies what somebody else asked for, signed by the certificate that the call is made with.",
+            approval::deny,
+        )
+        .takes::<DecideApproval>()
+        .gives::<Approval>(),
+        row(
+            POST,
+            "/v1/approvals/{approval}/execute",
+            "execute_approval",
+            "Does what was approved, as whoever asked for it.",
+            approval::execute,
+        )
+        .gives::<ExecutedApproval>(),
+        row(
+            POST,
+            "/v1/approvals/{approval}/cancel",
+            "cancel_approval",
+            "Ends an approval of which nothing shall come.",
+            approval::cancel,
+        )
+        .takes::<GiveReason>()
+        .gives::<Approval>(),
+    ]
+}
+
+fn governance_rows() -> Vec<Row> {
+    vec![
+        row(GET, "/v1/governance", "read_governance", "Reads the rules of the deployment.", governance::read)
+            .gives::<Governance>(),
+        row(
+            PATCH,
+            "/v1/governance",
+            "set_governance",
+            "Changes the rules of the deployment.",
+            governance::update,
+        )
+        .takes::<UpdateGovernance>()
+        .gives::<Governance>()
+        .conditional(),
+    ]
+}
+
 fn reason_rows() -> Vec<Row> {
     vec![
         row(
@@ -561,6 +653,29 @@ fn rights_rows() -> Vec<Row> {
         )
         .takes::<ConfirmRights>()
         .gives::<RightsReview>(),
+    ]
+}
+
+fn access_rows() -> Vec<Row> {
+    vec![
+        row(
+            GET,
+            "/v1/access/analysis",
+            "analyze_access",
+            "Looks for persons, and pairs of persons, who reach what nobody should reach alone.",
+            access::analyze,
+        )
+        .asks::<AnalyzeAccess>()
+        .gives::<AccessAnalysis>(),
+        row(
+            GET,
+            "/v1/access/report",
+            "report_access",
+            "Says who can do what across all keys, by name and by which rule; or who could at an instant that is past.",
+            access::report,
+        )
+        .asks::<ReportAccess>()
+        .gives::<AccessReport>(),
     ]
 }
 

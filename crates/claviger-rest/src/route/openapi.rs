@@ -24,8 +24,9 @@ const TEXT: &str = "text/plain";
 const UUID: &str = "01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e";
 
 /// What paths have in braces: what it is, and an example.
-const IN_PATHS: [(&str, &str, &str); 13] = [
+const IN_PATHS: [(&str, &str, &str); 14] = [
     ("alias", "Name of an alias, its slashes as `%2F`.", "orders-current"),
+    ("approval", "Identifier of an approval.", UUID),
     ("asset", "A data asset, by identifier or name.", "card-numbers"),
     ("credential", "Identifier of a credential.", UUID),
     ("declaration", "Identifier of a declaration.", UUID),
@@ -111,6 +112,10 @@ fn components(rows: &[Row]) -> Components {
     let mut builder = ComponentsBuilder::new();
     for NamedSchema { name, schema, others } in named(rows).cloned().chain([NamedSchema::of::<Problem>()]) {
         builder = builder.schema(name, schema).schemas_from_iter(others);
+    }
+    // A query is taken apart into parameters: what those refer to is here too.
+    for query in rows.iter().filter_map(|row| row.query.clone()) {
+        builder = builder.schemas_from_iter(query.others);
     }
     let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     builder

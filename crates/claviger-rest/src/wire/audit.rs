@@ -6,8 +6,8 @@ use claviger_audit::rows::LiveRow;
 use claviger_client::types::Base64Bytes;
 use claviger_client::types::audit as wire;
 use claviger_client::types::system::{
-    CredentialEnding, EvaluationState, LogClock, Module, NewestScan, Node as WireNode, ProviderHealth, Rows,
-    Space, SystemStatus as WireStatus,
+    ApprovalFigures, CredentialEnding, EvaluationState, LogClock, Module, NewestScan, Node as WireNode,
+    ProviderHealth, Rows, Space, SystemStatus as WireStatus,
 };
 use claviger_core::TlsParameters;
 use claviger_core::node::Node;
@@ -282,6 +282,11 @@ pub fn status_to_wire(status: SystemStatus) -> WireStatus {
         signed_root_log_size: status.signed_cuts,
         relaxed_rings: status.relaxed_rings,
         blocked_destructions: status.blocked_destructions,
+        approvals: status.approvals.map(|figures| ApprovalFigures {
+            quorum: figures.quorum,
+            custodians: figures.custodians,
+            open: figures.open,
+        }),
         clock: clock_to_wire(&status.clock),
         unacknowledged_recoveries: status
             .unacknowledged

@@ -13,7 +13,8 @@ use claviger_core::principal::{Credential, Principal, Status};
 use claviger_core::reason::Why;
 use claviger_core::{PrincipalId, Timestamp};
 use claviger_service::operation::{
-    Captions, CreateCredential, CreateGrant, GrantOn, JudgedGrant, NewCredential, RenewCredential, Renewal,
+    Captions, CreateCredential, CreateGrant, GrantOn, JudgedGrant, Left, NewCredential, RenewCredential,
+    Renewal,
 };
 
 use super::names_to_wire;
@@ -32,6 +33,7 @@ pub fn principal_to_wire(principal: &Principal, captions: &Captions) -> wire_pri
         roles: principal.roles.iter().copied().map(Text).collect(),
         home: principal.home.map(Into::into),
         environment: principal.environment.clone().map(Into::into),
+        same_person_as: principal.same_person_as.map(Into::into),
         created_by: principal.created_by.map(Into::into),
         created_at: principal.created_at.into(),
         recovery: principal.recovery.map(|made| wire_principal::Recovery {
@@ -42,6 +44,52 @@ pub fn principal_to_wire(principal: &Principal, captions: &Captions) -> wire_pri
         erased_at: principal.erasure.map(|erasure| erasure.at.into()),
         names: names_to_wire(principal, captions),
         revision: principal.revision,
+    }
+}
+
+/// What became of a person who left, as callers see it.
+#[must_use]
+pub fn departure_to_wire(left: &Left, captions: &Captions) -> wire_principal::Departure {
+    let roles = left.roles.iter().map(|left| wire_principal::RoleLeft {
+        role: left.role.into(),
+        others: u64::try_from(left.others).unwrap_or(u64::MAX),
+    });
+    let keys = left
+        .keys
+        .told
+        .iter()
+        .map(|(name, key)| wire_principal::OwnedKey { id: key.id.into(), name: name.clone().into() });
+    let grants = left.grants.told.iter().map(|grant| wire_principal::HeldGrant {
+        id: grant.id.into(),
+        on: grant.selector.into(),
+        operations: grant.operations.iter().copied().map(Text).collect(),
+    });
+    wire_principal::Departure {
+        principal: principal_to_wire(&left.principal, captions),
+        roles: roles.collect(),
+        quorum: left.quorum,
+        credentials: left.credentials.iter().map(|credential| credential.id.into()).collect(),
+        cancelled: left.cancelled.iter().map(|approval| approval.id.into()).collect(),
+        approved: left.approved.iter().copied().map(Into::into).collect(),
+        keys: keys.collect(),
+        more_keys: left.keys.more,
+        grants: grants.collect(),
+        more_grants: left.grants.more,
+        made_principals: left.principals.told.iter().map(made_to_wire).collect(),
+        more_made_principals: left.principals.more,
+        made_credentials: left.made.told.iter().map(|made| credential_to_wire(made, captions)).collect(),
+        more_made_credentials: left.made.more,
+        accounts: left.accounts.iter().map(made_to_wire).collect(),
+        partial: left.partial,
+        names: names_to_wire(left, captions),
+    }
+}
+
+fn made_to_wire(principal: &Principal) -> wire_principal::MadePrincipal {
+    wire_principal::MadePrincipal {
+        id: principal.id.into(),
+        name: principal.name.clone().into(),
+        kind: principal.kind.into(),
     }
 }
 
@@ -74,7 +122,9 @@ pub fn judged_grant_to_wire(judged: &JudgedGrant, captions: &Captions) -> wire_g
             reason: reason_to_wire(why, captions),
         })
     };
-    let ended = ended.or_else(with_holder);
+    // When and why a holder was revoked stands with the holder.
+    let is_of_holder = verdict.ended().and_then(|cause| cause.principal()) == Some(grant.principal);
+    let ended = if is_of_holder { with_holder().or(ended) } else { ended.or_else(with_holder) };
     wire_grant::Grant {
         id: grant.id.into(),
         principal: grant.principal.into(),

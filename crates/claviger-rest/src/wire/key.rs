@@ -23,7 +23,8 @@ use crate::names::{parse, parse_if_any};
 /// A key as callers see it who read it with its ring.
 #[must_use]
 pub fn record_to_wire(record: &KeyRecord, captions: &Captions) -> WireKey {
-    let blocked_by = record.destruction_blocked().map(|DestructionBlocked::Quorum(_)| "quorum".to_owned());
+    let blocked = captions.destruction_blocked(record);
+    let blocked_by = blocked.map(|DestructionBlocked::Quorum(_)| "quorum".to_owned());
     WireKey {
         destroy_at: record.destroy_at().map(Into::into),
         destroy_blocked_by: blocked_by,
@@ -53,6 +54,7 @@ pub fn to_wire(name: KeyName, key: &Key) -> WireKey {
         state: key.state.into(),
         primary: key.primary,
         destroy_at: key.destruction.map(|destruction| destruction.at.into()),
+        destroy_approval: key.destruction.and_then(|destruction| destruction.approval).map(Into::into),
         destroy_blocked_by: None,
         key_policy: None,
         reason: None,

@@ -1,9 +1,12 @@
 //! Wire types from and to the core's own. What arrives is parsed here or refused here.
 
+pub mod access;
 pub mod alias;
+pub mod approval;
 pub mod asset;
 pub mod audit;
 pub mod declaration;
+pub mod governance;
 pub mod identity;
 pub mod key;
 pub mod reason;

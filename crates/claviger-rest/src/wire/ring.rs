@@ -38,6 +38,7 @@ fn policy_to_wire(policy: &RingPolicy) -> WirePolicy {
         plaintext_data_keys: policy.plaintext_data_keys.into(),
         environment: policy.environment.clone().map(Into::into),
         assets: policy.assets.into(),
+        grants_under_quorum: policy.grants_under_quorum,
     }
 }
 
@@ -66,6 +67,9 @@ pub fn policy_from_wire(patch: &RingPolicyPatch) -> Result<RingPolicy, Failure> 
             .map_or_else(|| PlaintextDataKeys::for_class(data_class), |word| word.0),
         environment: patch.environment.clone().map(|name| name.0),
         assets: patch.assets.map_or(default.assets, |word| word.0),
+        grants_under_quorum: patch
+            .grants_under_quorum
+            .unwrap_or_else(|| RingPolicy::grants_under_quorum_for(default.separation, data_class)),
     })
 }
 
@@ -87,5 +91,6 @@ pub fn patch_from_wire(patch: &RingPolicyPatch) -> Result<RingPatch, Failure> {
         plaintext_data_keys: patch.plaintext_data_keys.map(|word| word.0),
         environment: patch.environment.clone().map(|name| name.0),
         assets: patch.assets.map(|word| word.0),
+        grants_under_quorum: patch.grants_under_quorum,
     })
 }

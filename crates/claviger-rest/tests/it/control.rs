@@ -144,8 +144,8 @@ async fn fields_that_contexts_must_have_are_set_shown_and_asked_for() {
     assert!(refused.json()["detail"].as_str().unwrap().contains("`order`"), "{refused:?}");
     encrypt(json!({"tenant": "7", "claviger:asset": "a", "order": "17"})).await.ok();
     let free = json!({"context_required": []});
-    let key = patch(&deployment, "ada", "/v1/keys/orders%2Fmain", None, free).await.ok().json();
-    assert_eq!(key["context_required"], json!([]));
+    // Nobody alone asks less of a key.
+    patch(&deployment, "ada", "/v1/keys/orders%2Fmain", None, free).await.problem(403, "approval-required");
 }
 
 #[tokio::test]
@@ -262,6 +262,7 @@ async fn a_ring_says_what_its_data_is_and_whether_data_keys_leave_in_clear() {
         (&ring["policy"]["data_class"], &ring["policy"]["plaintext_data_keys"]),
         (&json!("cardholder"), &json!("refused"))
     );
+    assert_eq!(ring["policy"]["grants_under_quorum"], true);
     let allowed = json!({"policy": {"data_class": "cardholder", "plaintext_data_keys": "allowed"}});
     make("other", allowed.clone()).await.problem(400, "reason-required");
     let mut reported = allowed;
@@ -269,20 +270,30 @@ async fn a_ring_says_what_its_data_is_and_whether_data_keys_leave_in_clear() {
     let ring = make("other", reported).await.ok().json();
     assert_eq!(ring["policy"]["plaintext_data_keys"], "allowed");
     assert_eq!(ring["reason"]["text"], "envelopes of the shop");
-    let key = json!({"ring": "cards", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm"});
-    let key = deployment.control("ada", Method::POST, "/v1/keys", key).await.ok().json();
-    assert_eq!(key["data_class"], "cardholder");
-    let grant = json!({
-        "principal": "app", "on": {"key": "cards/main"}, "operations": ["generate_data_key"], "reason": "test",
-    });
-    deployment.control("otto", Method::POST, "/v1/grants", grant).await.ok();
+    // As long as it has no key, a ring is asked less of by one person alone.
+    let alone = json!({"policy": {"grants_under_quorum": false}, "reason": "a test"});
+    let ring = patch(&deployment, "ada", "/v1/rings/cards", None, alone).await.ok().json();
+    assert_eq!(ring["policy"]["grants_under_quorum"], false);
+    let rule = json!({"policy": {"grants_under_quorum": false, "data_class": null}, "reason": "a test"});
+    let ring = patch(&deployment, "ada", "/v1/rings/other", None, rule).await.ok().json();
+    assert_eq!(ring["policy"]["data_class"], Value::Null);
+    for (ring, class) in [("cards", "cardholder"), ("other", "confidential")] {
+        let key = json!({"ring": ring, "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm"});
+        let key = deployment.control("ada", Method::POST, "/v1/keys", key).await.ok().json();
+        assert_eq!(key["data_class"], class);
+        let grant = json!({
+            "principal": "app", "on": {"key": format!("{ring}/main")}, "operations": ["generate_data_key"],
+            "reason": "test",
+        });
+        deployment.control("otto", Method::POST, "/v1/grants", grant).await.ok();
+    }
     let data_key = json!({"bytes": 32});
     deployment.data("app", "/v1/keys/cards%2Fmain/datakey", data_key.clone()).await.problem(403, "denied");
-    let rule =
-        json!({"policy": {"plaintext_data_keys": "allowed", "data_class": null}, "reason": "envelopes"});
-    let ring = patch(&deployment, "ada", "/v1/rings/cards", None, rule).await.ok().json();
-    assert_eq!(ring["policy"]["data_class"], Value::Null);
-    deployment.data("app", "/v1/keys/cards%2Fmain/datakey", data_key).await.ok();
+    deployment.data("app", "/v1/keys/other%2Fmain/datakey", data_key).await.ok();
+    for policy in [json!({"plaintext_data_keys": "allowed"}), json!({"data_class": null})] {
+        let rule = json!({"policy": policy, "reason": "envelopes"});
+        patch(&deployment, "ada", "/v1/rings/cards", None, rule).await.problem(403, "approval-required");
+    }
 }
 
 #[tokio::test]
@@ -344,9 +355,11 @@ async fn a_key_lives_its_life() {
         [(&json!(1), &json!("deactivated"), &json!(false)), (&json!(2), &json!("suspended"), &json!(true))]
     );
 
-    let change = json!({"labels": {}, "data_class": "personal", "rotation_period_seconds": 3600});
+    let change = json!({"labels": {}, "data_class": "ephi", "rotation_period_seconds": 3600});
     let changed = patch(&deployment, "ada", path, None, change).await.ok().json();
-    assert_eq!((&changed["labels"], &changed["data_class"]), (&json!({}), &json!("personal")));
+    assert_eq!((&changed["labels"], &changed["data_class"]), (&json!({}), &json!("ephi")));
+    let lower = json!({"data_class": "personal"});
+    patch(&deployment, "ada", path, None, lower).await.problem(403, "approval-required");
     assert_eq!(
         step("compromise", json!({"reason": "found on a mailing list"})).await.ok().json()["state"],
         "compromised"
@@ -631,6 +644,30 @@ async fn what_belongs_to_somebody_revoked_is_listed_as_ended() {
 }
 
 #[tokio::test]
+async fn who_leaves_is_answered_with_what_they_leave_behind() {
+    let deployment = Deployment::with_ring().await;
+    deployment.key("main", "encrypt", "aes-256-gcm", &[]).await;
+    let owner = json!({"owner": "vera"});
+    patch(&deployment, "ada", "/v1/keys/orders%2Fmain", None, owner).await.ok();
+    let leave = |body: Value| deployment.control("otto", Method::POST, "/v1/principals/vera/leave", body);
+    leave(Value::Null).await.problem(400, "reason-required");
+    leave(json!({"reason": "seen", "reason_code": "misuse"})).await.problem(400, "invalid-argument");
+    let left = leave(json!({"reason": "moves on"})).await.ok().json();
+    let principal = &left["principal"];
+    assert_eq!((&principal["standing"], &principal["roles"]), (&json!("revoked"), &json!([])));
+    assert_eq!(principal["reason"]["code"], "person_left");
+    assert_eq!(left["roles"], json!([{"role": "auditor", "others": 0}]));
+    assert_eq!(left["keys"][0]["name"], "orders/main");
+    assert_eq!(left["credentials"].as_array().unwrap().len(), 1);
+    assert!(left.get("more_keys").is_none() && left.get("partial").is_none(), "{left}");
+    deployment.get("vera", "/v1/rings").await.problem(401, "unauthenticated");
+    let listed = deployment.get("otto", "/v1/credentials?principal=vera").await.ok().json();
+    assert_eq!(listed["items"][0]["ended"]["how"], "revoked");
+    let last = deployment.control("otto", Method::POST, "/v1/principals/ada/leave", json!({"reason": "x"}));
+    last.await.problem(409, "wrong-state");
+}
+
+#[tokio::test]
 async fn a_credential_is_renewed_on_both_planes_by_whoever_calls_by_it() {
     let deployment = Deployment::build().await;
     let path = "/v1/credentials/renew";
@@ -706,6 +743,8 @@ async fn material_is_imported_removed_and_imported_again() {
     deployment.control("ada", Method::POST, "/v1/rings", json!({"name": "trials"})).await.ok();
     let relax = json!({"separation": "relaxed", "reason": "evaluation"});
     deployment.control("otto", Method::PUT, "/v1/rings/trials/separation", relax).await.ok();
+    let alone = json!({"policy": {"quorum": 0}, "reason": "evaluation"});
+    patch(&deployment, "ada", "/v1/rings/trials", None, alone).await.ok();
     for ring in ["orders", "trials"] {
         let create = json!({"ring": ring, "name": "own", "purpose": "encrypt", "spec": "aes-256-gcm",
             "data_class": "confidential", "origin": "imported"});
@@ -742,8 +781,15 @@ async fn material_is_imported_removed_and_imported_again() {
     // In a strict ring it takes more than one person once the key is in use.
     let strict = material_for("orders", 7).await;
     post_to("orders", "import", strict.clone()).await.ok();
-    post_to("orders", "import", strict).await.problem(403, "approval-required");
-    post_to("orders", "import-parameters", wish.clone()).await.problem(403, "approval-required");
+    let refused = post_to("orders", "import", strict).await;
+    refused.problem(403, "approval-required");
+    // What was imported is not kept with the approval: the call itself does it, and not its execution.
+    let approval = refused.json()["approval"].as_str().unwrap().to_owned();
+    let execute = format!("/v1/approvals/{approval}/execute");
+    let refused = deployment.control("ada", Method::POST, &execute, Value::Null).await;
+    refused.problem(400, "invalid-argument");
+    assert!(refused.json()["detail"].as_str().unwrap().contains("repeat the call itself"), "{refused:?}");
+    post_to("orders", "import-parameters", wish.clone()).await.ok();
 
     post("remove-material", json!({"reason": "kept in the safe"})).await.ok();
     assert_eq!(version().await["has_material"], false);

@@ -8,7 +8,7 @@ use claviger_crypto::digest::sha256;
 use claviger_rest::{PeerIdentity, Plane, RestLimits, control_plane, data_plane};
 use claviger_service::Road;
 use claviger_testkit::deployment::{
-    ADA, APP, Deployment as Base, OLGA, OTTO, OUTSIDER, VERA, certificate_of,
+    ADA, APP, Deployment as Base, OLGA, OTTO, OUTSIDER, Person, TestClock, VERA, certificate_of,
 };
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -20,7 +20,7 @@ pub(crate) struct Deployment {
     control: Plane,
     data: Plane,
     pub(crate) road: Road,
-    _base: Base,
+    base: Base,
 }
 
 /// Small enough to be exceeded in a test.
@@ -30,6 +30,8 @@ pub(crate) const LIMITS: RestLimits =
 /// How somebody shows who they are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum As<'a> {
+    /// With this certificate.
+    Certificate(&'a [u8]),
     /// With a certificate.
     Name(&'a str),
     /// Not at all.
@@ -79,13 +81,22 @@ impl Answer {
 
 impl Deployment {
     pub(crate) async fn build() -> Self {
+        Self::build_under(0, &[]).await
+    }
+
+    /// The same with more people, of whose custodians so many must approve what concerns all of it.
+    pub(crate) async fn build_under(quorum: u8, more: &[Person<'_>]) -> Self {
         let people =
             [ADA, OTTO, OLGA, VERA, ("odile", PrincipalKind::Human, Some(Role::Operator)), APP, OUTSIDER];
-        let base = Base::build_for(&people).await;
+        let base = Base::build_under(quorum, &[&people[..], more].concat()).await;
         let road = base.road.clone();
         let control = control_plane(road.clone(), LIMITS);
         let data = data_plane(road.clone(), LIMITS);
-        Self { control, data, road, _base: base }
+        Self { control, data, road, base }
+    }
+
+    pub(crate) fn clock(&self) -> &TestClock {
+        &self.base.clock
     }
 
     /// A deployment with ring `orders`.
@@ -111,6 +122,7 @@ impl Deployment {
         mut request: Request<Body>,
     ) -> Answer {
         let certificate = match who {
+            As::Certificate(certificate) => Some(sha256(certificate)),
             As::Name(name) => Some(sha256(&certificate_of(name))),
             As::Nobody => None,
             As::Token(token) => {

@@ -3,6 +3,8 @@
 //! Every answer that any test gets is held against the OpenAPI document of its plane.
 
 #[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod canary;

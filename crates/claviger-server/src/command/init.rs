@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::TypedValueParser;
 use claviger_core::Name;
+use claviger_core::governance::Governance;
 use claviger_core::port::Clock as _;
 
 use super::output::Output;
@@ -39,6 +41,11 @@ pub struct InitArgs {
     /// Name of the deployment, the origin of its logs; a random one unless said otherwise
     #[arg(long, value_name = "NAME")]
     deployment: Option<Name>,
+    /// How many custodians must approve what concerns the whole deployment: roles, credentials of those who hold one, rules
+    ///
+    /// `init` makes three custodians. With 0, one person alone can do all of that, and `doctor` and every evaluation say so.
+    #[arg(long, value_name = "N", default_value_t = Governance::QUORUM, value_parser = quorums())]
+    quorum: u8,
     /// Only make a new certificate for the server, from the deployment's authority
     #[arg(long)]
     renew: bool,
@@ -51,6 +58,11 @@ pub struct InitArgs {
     /// With `--sign`: file for the certificate [default: the request's name, with `.crt`]
     #[arg(long, value_name = "FILE", requires = "sign")]
     out: Option<PathBuf>,
+}
+
+/// No more can be asked to approve than there are custodians.
+fn quorums() -> impl TypedValueParser<Value = u8> {
+    clap::value_parser!(u8).range(0..=i64::from(SetUp::CUSTODIANS))
 }
 
 pub(super) fn run(args: InitArgs, output: Output) -> Result<ExitCode, ServerError> {
@@ -87,6 +99,7 @@ pub(super) fn run(args: InitArgs, output: Output) -> Result<ExitCode, ServerErro
         few_attempts: args.pin.few_attempts(),
         names: args.names,
         deployment: args.deployment,
+        quorum: args.quorum,
     };
     let set_up = on_runtime(init(&options))?;
     let profiles: serde_json::Map<_, _> = set_up
@@ -94,7 +107,9 @@ pub(super) fn run(args: InitArgs, output: Output) -> Result<ExitCode, ServerErro
         .iter()
         .map(|(name, path)| ((*name).to_owned(), path.display().to_string().into()))
         .collect();
-    let reported = serde_json::json!({ "config": set_up.config, "root": set_up.root, "profiles": profiles });
+    let reported = serde_json::json!({
+        "config": set_up.config, "root": set_up.root, "quorum": set_up.quorum, "profiles": profiles,
+    });
     output.print(&reported, &next_steps(&set_up))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -105,6 +120,7 @@ fn next_steps(set_up: &SetUp) -> String {
     format!(
         "\
 the deployment is set up; its root is in: {root}
+{approvals}
 
 next:
   1. hand each of the profiles in `{folder}` to its owner, and keep no copy:
@@ -113,8 +129,26 @@ next:
   3. check:  claviger doctor --config {config}
   4. serve:  claviger serve --config {config}",
         root = set_up.root,
+        approvals = approvals(set_up.quorum),
         folder = folder.display(),
         names = set_up.profiles.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
         config = set_up.config.display(),
     )
+}
+
+/// What of the deployment one person cannot do alone.
+fn approvals(quorum: u8) -> String {
+    let custodians = SetUp::CUSTODIANS;
+    match quorum {
+        0 => "warning: no approval is asked for: one person alone gives roles, makes credentials for those who hold one, and changes rules; \
+              `claviger governance set --quorum 2` changes that"
+            .to_owned(),
+        _ if quorum == custodians => format!(
+            "{quorum} of {custodians} custodians must approve roles, credentials of those who hold one, and rules; warning: that is all of \
+             them, so that the absence of one stops it"
+        ),
+        _ => format!(
+            "{quorum} of {custodians} custodians must approve roles, credentials of those who hold one, and rules: `claviger approval list`"
+        ),
+    }
 }

@@ -12,11 +12,16 @@ use super::serve::{Signals, on_runtime, until_signalled};
 use crate::config::{Config, Log, LogFormat};
 use crate::error::ServerError;
 use crate::hardening::Hardening;
-use crate::quickstart::{QuickstartOptions, Ready, quickstart};
+use crate::quickstart::{Approvals, QuickstartOptions, Ready, quickstart};
 use crate::telemetry;
 
 /// Options of `quickstart`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Makes everybody whom a deployment needs, with all their keys in one folder: for trying things. Of its three custodians \
+two must approve what nobody does alone, with `--evaluation` too: what that is for happens in the ring `evaluation`, where nobody \
+else is asked, and all other rings and roles are as they always are."
+)]
 pub struct QuickstartArgs {
     /// Folder of the deployment; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "./claviger-data")]
@@ -89,6 +94,19 @@ Or with the tools of AWS, in the ring `evaluation`, whose access key may do ever
     })
 }
 
+/// Who must agree to what nobody does alone.
+fn approvals(ready: &Ready) -> String {
+    match ready.approvals {
+        None => "the rows that say who approves do not read: `claviger doctor` says more".to_owned(),
+        Some(Approvals { quorum: 0, .. }) => {
+            "of nobody: one person alone gives roles, makes credentials for those who hold one, and changes rules".to_owned()
+        }
+        Some(Approvals { quorum, custodians }) => format!(
+            "of {quorum} of {custodians} custodians; all profiles are in one folder here, and whoever reads it is everybody"
+        ),
+    }
+}
+
 fn next_steps(ready: &Ready) -> String {
     let [control, data, aws, metrics] = ready.urls.clone().into_array();
     let profile =
@@ -101,6 +119,7 @@ Claviger serves.
   AWS KMS        {aws}
   metrics        {metrics}/metrics
   root           {root}
+  approvals      {approvals}
 
 Next, in another terminal:
   export CLAVIGER_PROFILE={administrator}
@@ -110,12 +129,18 @@ Next, in another terminal:
     grant create app --key orders/main --operations encrypt,decrypt --reason 'first steps'
   echo hello | claviger --profile {app} encrypt --key orders/main > hello.sealed
   claviger --profile {app} decrypt < hello.sealed
+
+What cannot be undone takes others: the first call asks, custodians approve, and the same call again does it.
+  claviger key destroy orders/main --reason 'first steps'
+  claviger --profile {custodian} approval list
 {evaluation}
 Ctrl-C stops it. The same command starts it again with the same data.",
         root = ready.root,
         administrator = profile("administrator"),
         security_officer = profile("security_officer"),
         app = profile("app"),
+        custodian = profile("custodian-1"),
+        approvals = approvals(ready),
         evaluation = evaluation(ready),
     )
 }

@@ -22,7 +22,8 @@ machine, with the server stopped and the secret of the root, of which it makes o
 (`ca.key`) beside its certificate. It makes one security officer, with a certificate and a profile under `profiles/`, and \
 nothing else. The log has an entry of its own kind; `status`, `doctor`, a metric and each start show it until another person \
 with a role acknowledges it. Interrupted, run it again.\n\nOne security officer alone gives no roles to people that it entered; \
-where no other is left, recover two.\n\nExample: claviger recover --config /etc/claviger/claviger.toml --name officer-3"
+where no other is left, recover two. What custodians must approve they must approve of recovered officers too, and a recovered \
+officer approves nothing until another person has acknowledged it.\n\nExample: claviger recover --config /etc/claviger/claviger.toml --name officer-3"
 )]
 pub struct RecoverArgs {
     /// Configuration
@@ -51,8 +52,8 @@ fn next_steps(Recovered { name, profile }: &Recovered) -> String {
 next:
   1. hand the profile `{profile}` to its owner, and keep no copy
   2. move `ca.key` back to where it is offline
-  3. serve again, and let the new officer create people and credentials; a second officer gives them their roles
-  4. another person with a role acknowledges it:  claviger principal acknowledge-recovery {name}",
+  3. serve again; another person with a role acknowledges it:  claviger principal acknowledge-recovery {name}
+  4. let the new officer create people and credentials; a second officer gives them their roles, once custodians have approved it",
         profile = profile.display(),
     )
 }

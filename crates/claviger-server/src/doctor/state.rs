@@ -7,7 +7,7 @@ use std::time::Duration;
 use claviger_core::port::store::EndingPrincipal;
 use claviger_core::port::{Clock as _, StoreError};
 use claviger_core::principal::Principal;
-use claviger_service::AlteredRows;
+use claviger_service::{AlteredRows, ApprovalFigures};
 
 use super::{Finding, PIN};
 use crate::clock::SystemClock;
@@ -15,7 +15,9 @@ use crate::config::Config;
 use crate::deployment::Deployment;
 use crate::endpoints::Endpoint;
 use crate::error::ServerError;
-use crate::observe::{ALTERED, ENDING_OF_OTHERS, ENDING_OF_ROLES, MISSED, RECOVERIES, RIGHTS, UNOPENED};
+use crate::observe::{
+    ALTERED, CUSTODIANS, ENDING_OF_OTHERS, ENDING_OF_ROLES, MISSED, QUORUM, RECOVERIES, RIGHTS, UNOPENED,
+};
 use crate::pki::EXPIRY_WARNING;
 use crate::root::blocking;
 
@@ -37,6 +39,7 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
             findings.extend(altered_at_work(config.listen[Endpoint::Metrics]).await);
             findings.extend(unopened_at_work(config.listen[Endpoint::Metrics]).await);
             findings.extend(unevaluated_at_work(config.listen[Endpoint::Metrics]).await);
+            findings.extend(approvals_at_work(config.listen[Endpoint::Metrics]).await);
             findings
         }
         opened => {
@@ -47,11 +50,13 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
             let recoveries = recoveries_at_rest(opened.as_ref());
             let rights = rights_at_rest(opened.as_ref());
             let ending = ending_at_rest(opened.as_ref());
+            let approvals = approvals_at_rest(opened.as_ref());
             let mut findings = vec![at_rest(opened, config)];
             findings.extend(log);
             findings.extend(recoveries);
             findings.extend(rights);
             findings.extend(ending);
+            findings.extend(approvals);
             findings.extend(ports(config));
             findings
         }
@@ -66,6 +71,8 @@ struct AtRest {
     unacknowledged: Vec<Principal>,
     ending: Vec<EndingPrincipal>,
     rights_are_unconfirmed: bool,
+    /// Nothing of a store that was not set up to its end.
+    approvals: Option<ApprovalFigures>,
 }
 
 /// What a start would do first. The root is asked as well, by one attempt.
@@ -75,7 +82,11 @@ async fn open(config: &Config) -> Result<AtRest, ServerError> {
     let ending = if have_tags { deployment.ending(EXPIRY_WARNING).await? } else { Vec::new() };
     let rights_are_unconfirmed = have_tags && deployment.unconfirmed_rights().await?.is_some();
     let is_set_up = deployment.is_set_up().await?;
-    Ok(AtRest { is_set_up, have_tags, unacknowledged, ending, rights_are_unconfirmed, deployment })
+    let approvals = match is_set_up && have_tags {
+        true => Some(deployment.approval_figures().await?),
+        false => None,
+    };
+    Ok(AtRest { is_set_up, have_tags, unacknowledged, ending, rights_are_unconfirmed, approvals, deployment })
 }
 
 /// Whether a start would take the log for what was signed of it, and decisions would find what rows say.
@@ -177,6 +188,40 @@ async fn recoveries_at_work(metrics: SocketAddr) -> Option<Finding> {
         format!("`claviger recover` made {count} security officers whom nobody else has acknowledged");
     let advice = "`claviger status` names them; let another person with a role ask why, and then `claviger principal acknowledge-recovery NAME`";
     Some(Finding::warning("recovery", message, advice))
+}
+
+/// What is said of approvals: where one person decides alone, and where the absence of one stops everything.
+fn approvals(figures: ApprovalFigures) -> Finding {
+    let ApprovalFigures { quorum, custodians, .. } = figures;
+    if figures.are_off() {
+        let message = "nobody must approve what concerns the whole deployment: one person alone gives roles, makes credentials for those who \
+                       hold one, and changes rules";
+        let advice = "have three custodians, and then `claviger governance set --quorum 2`";
+        return Finding::warning("approvals", message, advice);
+    }
+    if figures.have_no_spare() {
+        let message =
+            format!("{quorum} custodians must approve, and {custodians} can: the absence of one stops it");
+        let enough = u16::from(quorum) + 1;
+        let advice = format!("give the role `custodian` to others, until there are {enough} or more");
+        return Finding::warning("approvals", message, advice);
+    }
+    Finding::ok("approvals", format!("{quorum} of {custodians} custodians must approve"))
+}
+
+fn approvals_at_rest(opened: Result<&AtRest, &ServerError>) -> Option<Finding> {
+    opened.ok().and_then(|opened| opened.approvals).map(approvals)
+}
+
+/// A server at work shows the numbers.
+async fn approvals_at_work(metrics: SocketAddr) -> Option<Finding> {
+    let numbers = blocking(move || ask(metrics, "/metrics")).await.ok()?.ok()?;
+    let number = |name: &str| -> Option<u64> {
+        let of = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok();
+        numbers.lines().find_map(of)
+    };
+    let quorum = u8::try_from(number(QUORUM)?).ok()?;
+    Some(approvals(ApprovalFigures { quorum, custodians: number(CUSTODIANS)?, open: 0 }))
 }
 
 /// What is said of rights that an older release kept.

@@ -67,6 +67,10 @@ async fn evaluation_makes_one_ring_and_one_access_key_that_may_do_everything_in_
     let (status, ring) = deployment.call("administrator", "GET", url, None).await;
     assert_eq!((status, &ring["policy"]["separation"]), (200, &"relaxed".into()), "{ring}");
     assert_eq!(ring["policy"]["quorum"], 0);
+    // That nobody must approve is a rule of this ring, and of nothing else.
+    let url = format!("{}/v1/governance", running.urls()[Endpoint::Control]);
+    let (status, rules) = deployment.call("auditor", "GET", url, None).await;
+    assert_eq!((status, &rules["quorum"]), (200, &2.into()), "{rules}");
     running.shutdown().await;
     // Once made, it is there at each start, on whatever port.
     let (running, again) = quickstart(&deployment.options(), None).await.unwrap();
@@ -93,6 +97,7 @@ async fn ready_file_says_where_everything_is() {
     let ready: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(ready["urls"]["control"], running.urls()[Endpoint::Control]);
     assert_eq!(ready["root"], "insecure_software_root");
+    assert_eq!(ready["approvals"], json!({ "quorum": 2, "custodians": 3 }));
     for name in [
         "administrator",
         "security_officer",
@@ -102,6 +107,7 @@ async fn ready_file_says_where_everything_is() {
         "responder",
         "custodian-1",
         "custodian-2",
+        "custodian-3",
         "app",
     ] {
         let path = ready["profiles"][name].as_str().unwrap();

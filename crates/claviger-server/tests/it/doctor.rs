@@ -3,9 +3,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use claviger_provider::FewAttempts;
+use claviger_server::config::{Root, SoftwareSeal};
 use claviger_server::doctor::{Finding, Level, examine};
+use claviger_server::init::{InitOptions, init};
 use claviger_server::recover::{RecoverOptions, recover};
-use claviger_server::{Endpoint, ServerError};
+use claviger_server::{Endpoint, Server, ServerError};
 
 use crate::support::Deployment;
 
@@ -83,6 +85,51 @@ async fn recovery_that_nobody_acknowledged_is_found_at_rest_and_at_work() {
     assert_eq!(status, 200, "{said}");
     assert_eq!(shown(&examined(&deployment).await), 0);
     running.shutdown().await;
+}
+
+/// That one person decides alone, and that the absence of one stops everything, is said at rest and at work.
+#[tokio::test]
+async fn approvals_that_nobody_gives_and_that_one_absence_stops_are_found() {
+    for (quorum, level, words) in [
+        (0, Level::Warning, "one person alone"),
+        (2, Level::Ok, "2 of 3 custodians"),
+        (3, Level::Warning, "3 custodians must approve, and 3 can"),
+    ] {
+        let deployment = Deployment::new();
+        let root = Root::InsecureSoftwareRoot { seal: SoftwareSeal::KeyFile("root.key".into()) };
+        let options = InitOptions {
+            config: deployment.path("claviger.toml"),
+            root: Some(root),
+            few_attempts: FewAttempts::Keep,
+            names: Vec::new(),
+            deployment: None,
+            quorum,
+        };
+        init(&options).await.unwrap();
+        let metrics = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut config = deployment.config();
+        for endpoint in Endpoint::ALL {
+            config.listen[endpoint].set_port(0);
+        }
+        config.listen[Endpoint::Metrics] = metrics;
+        let text = std::fs::read_to_string(deployment.path("claviger.toml")).unwrap();
+        let usual = "127.0.0.1:7409";
+        assert!(text.contains(usual), "{text}");
+        let text = text.replace(usual, &metrics.to_string());
+        std::fs::write(deployment.path("claviger.toml"), text).unwrap();
+        let found = async || {
+            let findings = examined(&deployment).await;
+            findings.into_iter().find(|finding| finding.check == "approvals").unwrap()
+        };
+        let at_rest = found().await;
+        let running = Server::start(config, None).await.unwrap();
+        let at_work = found().await;
+        running.shutdown().await;
+        for finding in [at_rest, at_work] {
+            assert!(finding.level == level && finding.message.contains(words), "{finding:?}");
+            assert_eq!(finding.advice.is_some(), level == Level::Warning);
+        }
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use claviger_server::init::{InitOptions, init, renew};
 use claviger_server::pki;
 use claviger_server::recover::{RecoverOptions, recover};
 use claviger_server::{Endpoint, Server, ServerError};
+use serde_json::json;
 
 use crate::support::Deployment;
 
@@ -16,6 +17,7 @@ fn options(deployment: &Deployment) -> InitOptions {
         few_attempts: FewAttempts::Keep,
         names: vec!["kms.example".into()],
         deployment: Some("orders-prod".parse().unwrap()),
+        quorum: 2,
     }
 }
 
@@ -39,7 +41,7 @@ fn free_ports(deployment: &Deployment) -> Config {
 async fn deployment_that_was_set_up_serves_its_first_principals() {
     let deployment = Deployment::new();
     let set_up = init(&options(&deployment)).await.unwrap();
-    assert_eq!(set_up.profiles.len(), 8);
+    assert_eq!((set_up.profiles.len(), set_up.quorum), (9, 2));
     assert!(!deployment.path("profiles/app.toml").exists());
     let text = std::fs::read_to_string(deployment.path("profiles/administrator.toml")).unwrap();
     // It works wherever it is handed: by the name that the certificate is for, with the authority inside.
@@ -51,6 +53,22 @@ async fn deployment_that_was_set_up_serves_its_first_principals() {
         .call("operator", "GET", format!("{}/v1/system", running.urls()[Endpoint::Control]), None)
         .await;
     assert_eq!((status, system["deployment"].as_str()), (200, Some("orders-prod")), "{system}");
+    assert_eq!(system["approvals"], json!({ "quorum": 2, "custodians": 3, "open": 0 }), "{system}");
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn no_more_custodians_must_approve_than_are_made_and_nobody_must_where_that_is_said() {
+    let deployment = Deployment::new();
+    let with = |quorum| InitOptions { quorum, ..options(&deployment) };
+    let error = init(&with(4)).await.unwrap_err();
+    assert!(matches!(error, ServerError::QuorumTooLarge { quorum: 4, custodians: 3 }), "{error}");
+    assert_eq!(std::fs::read_dir(deployment.dir.path()).unwrap().count(), 0);
+    assert_eq!(init(&with(0)).await.unwrap().quorum, 0);
+    let running = Server::start(free_ports(&deployment), None).await.unwrap();
+    let governance = format!("{}/v1/governance", running.urls()[Endpoint::Control]);
+    let (status, rules) = deployment.call("auditor", "GET", governance, None).await;
+    assert_eq!((status, &rules["quorum"], &rules["revision"]), (200, &json!(0), &json!(0)), "{rules}");
     running.shutdown().await;
 }
 

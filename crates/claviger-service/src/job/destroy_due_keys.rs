@@ -1,14 +1,16 @@
-//! Destroys keys whose waiting period is over, and keeps count of those whose destruction their ring blocks.
+//! Destroys keys whose waiting period is over, and keeps count of those whose destruction is held: because their ring asks for approval and
+//! there is none, or because those who approved it may no more.
 //!
-//! A blocked destruction stays scheduled. That it did not happen when it was due is entered once, not at each run: what was
-//! entered is remembered until the process ends or nothing blocks it any more.
+//! A destruction that is held stays scheduled. That it did not happen when it was due is entered once, not at each run: what was
+//! entered is remembered until the process ends or nothing holds it any more. Whether approvals are still valid is looked at when a
+//! destruction is due, and not before.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use claviger_core::key::RingPolicy;
+use claviger_core::key::{Destruction, DestructionBlocked, RingPolicy};
 use claviger_core::port::store::{Page, ScheduledDestruction};
 use claviger_core::{KeyId, KeyRingId, Timestamp};
 
@@ -20,13 +22,16 @@ use crate::road::Road;
 /// How many schedules are read at once.
 const PAGE: u32 = 1000;
 
+/// Destructions that were due and were held at the last run, with what held each.
+pub(crate) type Held = BTreeMap<KeyId, (Destruction, DestructionBlocked)>;
+
 /// Scheduled destructions that are not carried out.
 #[derive(Debug, Default)]
 pub(crate) struct Blocked {
     /// How many there were at the last run.
     count: AtomicU64,
     /// Those that were due, and have an entry which says that they were refused.
-    entered: Mutex<BTreeSet<KeyId>>,
+    entered: Mutex<Arc<Held>>,
 }
 
 impl Blocked {
@@ -35,16 +40,22 @@ impl Blocked {
         self.count.load(Ordering::Relaxed)
     }
 
+    /// Those that were due, as of the last run.
+    pub(crate) fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.entered.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn keep_count(&self, survey: &Survey) {
         self.count.store(survey.blocked, Ordering::Relaxed);
     }
 
-    /// Keeps what is blocked, and gives those of the overdue ones that have no entry yet.
-    fn keep(&self, survey: &Survey) -> Vec<KeyId> {
+    /// Keeps what is held, and gives those of the overdue ones that have no entry yet.
+    fn keep(&self, survey: &mut Survey) -> Vec<KeyId> {
         self.keep_count(survey);
         let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
-        entered.retain(|key| survey.overdue.contains(key));
-        survey.overdue.iter().copied().filter(|key| entered.insert(*key)).collect()
+        let new = survey.overdue.keys().copied().filter(|key| !entered.contains_key(key)).collect();
+        *entered = Arc::new(std::mem::take(&mut survey.overdue));
+        new
     }
 }
 
@@ -52,38 +63,46 @@ impl Blocked {
 #[derive(Debug, Default)]
 struct Survey {
     due: Vec<KeyId>,
-    /// Blocked, and due otherwise.
-    overdue: BTreeSet<KeyId>,
-    /// Blocked, due or not.
+    /// Held, and due otherwise.
+    overdue: Held,
+    /// Held, due or not.
     blocked: u64,
 }
 
 impl Survey {
-    fn add(&mut self, scheduled: &ScheduledDestruction, policy: &RingPolicy, now: Timestamp) {
-        let is_due = scheduled.destruction.due_at(policy) <= now;
-        match policy.blocks_destruction() {
-            None if is_due => self.due.push(scheduled.key),
-            None => {}
-            Some(_) => {
+    async fn add(
+        &mut self,
+        road: &Road,
+        scheduled: &ScheduledDestruction,
+        policy: &RingPolicy,
+        now: Timestamp,
+    ) {
+        let ScheduledDestruction { key, destruction, .. } = *scheduled;
+        if destruction.due_at(policy) > now {
+            self.blocked += u64::from(policy.quorum > 0 && destruction.approval.is_none());
+            return;
+        }
+        match road.state.approved_destruction(key, destruction, policy, road.now()).await {
+            Ok(Err(blocked)) => {
                 self.blocked += 1;
-                if is_due {
-                    self.overdue.insert(scheduled.key);
-                }
+                self.overdue.insert(key, (destruction, blocked));
             }
+            // What cannot be read of one fails with that one, and holds up no other.
+            Ok(Ok(_)) | Err(_) => self.due.push(key),
         }
     }
 }
 
 pub(super) async fn run(road: &Road) -> Result<Done, ServiceError> {
-    let survey = survey(road, road.state.time.log_time()).await?;
+    let mut survey = survey(road, road.state.time.log_time()).await?;
     if road.is_clock_held() {
         road.state.blocked.keep_count(&survey);
         return Ok(Done::default());
     }
-    for key in road.state.blocked.keep(&survey) {
-        // Refused for what blocks it, which leaves the one entry; should nothing block it any more, it is done.
+    for key in road.state.blocked.keep(&mut survey) {
+        // Refused for what holds it, which leaves the one entry; should nothing hold it any more, it is done.
         if let Err(error) = road.perform_for_system(Arc::new(system()?), DestroyKey { key }).await {
-            tracing::warn!(%key, %error, "a destruction is due and blocked");
+            tracing::warn!(%key, %error, "a destruction is due and held");
         }
     }
     road.do_to_each("destroy_due_keys", survey.due, |key| DestroyKey { key }).await
@@ -106,7 +125,7 @@ async fn survey(road: &Road, now: Timestamp) -> Result<Survey, ServiceError> {
                 }
             };
             if let Some(policy) = policy {
-                survey.add(scheduled, policy, now);
+                survey.add(road, scheduled, policy, now).await;
             }
         }
     }

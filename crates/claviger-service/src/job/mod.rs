@@ -5,7 +5,7 @@
 //! | job | does |
 //! |---|---|
 //! | `rotate_due_keys` | rotates keys whose rotation period is over |
-//! | `destroy_due_keys` | destroys keys whose waiting period is over, unless their ring blocks it |
+//! | `destroy_due_keys` | destroys keys whose waiting period is over, unless their ring asks for approval and it is valid no more |
 //! | `remove_expired_material` | removes imported material that has expired |
 //! | `forget_idempotency` | forgets creating calls that nobody repeats any more |
 //! | `take_snapshot` | commits the log to the whole state, once a day |

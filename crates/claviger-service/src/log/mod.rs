@@ -9,6 +9,7 @@ pub(crate) mod newest;
 pub(crate) mod opening;
 pub(crate) mod packing;
 pub(crate) mod past;
+pub(crate) mod past_rights;
 pub(crate) mod reader;
 pub(crate) mod search;
 pub(crate) mod time;

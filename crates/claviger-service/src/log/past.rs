@@ -71,13 +71,28 @@ impl LogReader {
     /// Not found when the key was not there then; invalid when the log does not say how things stood; and what a log gives that does
     /// not read back.
     pub(crate) fn past(&self, at: &At, principals: &Principals, asked: &Asked) -> Result<Past, ServiceError> {
-        let moment = Moment::Instant(asked.at.as_micros());
         let mut walk = Walk::new(asked);
+        let reached = self.walk(at, asked.at, asked.size, |facts, digest| walk.take(facts, digest))?;
+        walk.finish(at, principals, asked, reached)
+    }
+
+    /// Takes the facts of each entry that lies before an instant, in a log of that size. Gives how much of it that is.
+    ///
+    /// # Errors
+    /// Invalid when the log does not say how things stood; and what a log gives that does not read back.
+    pub(super) fn walk(
+        &self,
+        at: &At,
+        instant: Timestamp,
+        size: u64,
+        mut take: impl FnMut(&[u8], [u8; 32]) -> Result<(), Fault>,
+    ) -> Result<Reached, ServiceError> {
+        let moment = Moment::Instant(instant.as_micros());
         let (mut reached, mut end) = (None, Reached::default());
         // The operation of the newest entry that has facts.
         let mut newest = None;
         let mut unknown_before = 0;
-        self.source(at, false).scan(self.shard(), 0, asked.size, |index, bytes, beside| {
+        self.source(at, false).scan(self.shard(), 0, size, |index, bytes, beside| {
             let entry = Entry::decode(bytes).map_err(|_| damaged(index))?;
             if reached.is_none() && moment.is_before(index, &entry) {
                 reached = Some(end);
@@ -95,7 +110,7 @@ impl LogReader {
                 unknown_before = index + 1;
             } else {
                 let facts = beside.ok_or_else(|| altered(index))?;
-                walk.take(facts, digest).map_err(|fault| fault.at(index))?;
+                take(facts, digest).map_err(|fault| fault.at(index))?;
                 end = Reached { size: index + 1, newest_at: Some(entry.t) };
             }
             newest = Some(entry.op);
@@ -108,15 +123,17 @@ impl LogReader {
                  kept no facts"
             )));
         }
-        walk.finish(at, principals, asked, reached)
+        Ok(reached)
     }
 }
 
 /// What stands in the way of taking facts.
-enum Fault {
+pub(super) enum Fault {
     /// They are not what their entry carries the digest of.
     Altered,
     Malformed(FactError),
+    /// There are more than can be told together.
+    TooMany,
     Unread(ReplayError),
 }
 
@@ -125,6 +142,11 @@ impl Fault {
         match self {
             Self::Altered => altered(index),
             Self::Malformed(error) => corrupt(format!("the facts of entry {index} do not read: {error}")),
+            Self::TooMany => {
+                let message = "more rights were there at that instant than can be told together; ask key by key: \
+                               `claviger key explain --at`";
+                ServiceError::new(ErrorKind::LimitExceeded, message)
+            }
             Self::Unread(error) => corrupt(format!("the facts of entry {index}: {error}")),
         }
     }
@@ -182,9 +204,11 @@ impl Walk {
             Object::Key(_) | Object::Ring(_) => self.objects.contains(&raw.object),
             Object::Principal(_) => true,
             Object::Alias(_)
+            | Object::Approval(_)
             | Object::Asset(_)
             | Object::Credential(_)
             | Object::Declaration(_)
+            | Object::Governance(_)
             | Object::Node(_)
             | Object::Reason(_)
             | Object::RightsReview(_)
@@ -194,37 +218,13 @@ impl Walk {
 
     /// Takes the facts of one entry.
     fn take(&mut self, bytes: &[u8], digest: [u8; 32]) -> Result<(), Fault> {
-        let mut bearing = Vec::new();
-        let mut place = 0_usize;
-        Facts::skim(bytes, |raw| {
-            bearing.extend(self.bears(&raw).then_some(place));
-            place += 1;
-        })?;
-        if bearing.is_empty() {
-            return Ok(());
-        }
-        let facts = Facts::decode(bytes)?;
-        if facts.digest() != digest {
-            return Err(Fault::Altered);
-        }
-        let facts = (0..).zip(facts.facts).filter(|(place, _)| bearing.contains(place));
-        facts.into_iter().try_for_each(|(_, fact)| self.take_one(fact))
+        let facts = bearing(bytes, digest, |raw| self.bears(raw))?;
+        facts.into_iter().try_for_each(|fact| self.take_one(fact))
     }
 
     fn take_one(&mut self, fact: Fact) -> Result<(), Fault> {
         match fact.object {
-            Object::Grant(id) => {
-                let grant = match self.grants.remove(&id) {
-                    Some(mut grant) => {
-                        grant.take(fact);
-                        grant
-                    }
-                    None => Replayed::new(fact),
-                };
-                if grant.status()? == Status::Active {
-                    self.grants.insert(id, grant);
-                }
-            }
+            Object::Grant(id) => replay_grant(&mut self.grants, id, fact)?,
             Object::Key(_) => replay(&mut self.key, fact),
             Object::Ring(_) => replay(&mut self.ring, fact),
             Object::Principal(id) => {
@@ -232,9 +232,11 @@ impl Walk {
                 self.principals.insert(id, principal);
             }
             Object::Alias(_)
+            | Object::Approval(_)
             | Object::Asset(_)
             | Object::Credential(_)
             | Object::Declaration(_)
+            | Object::Governance(_)
             | Object::Node(_)
             | Object::Reason(_)
             | Object::RightsReview(_)
@@ -267,6 +269,48 @@ impl Walk {
         let policy = ring.ring_policy().map_err(unread)?;
         Ok(Past { reached, state, destruction, policy, grants, principals: self.principals })
     }
+}
+
+/// Of the facts of one entry those that bear on what is asked; held against what the entry commits to, if there are any.
+pub(super) fn bearing(
+    bytes: &[u8],
+    digest: [u8; 32],
+    bears: impl Fn(&RawFact<'_>) -> bool,
+) -> Result<Vec<Fact>, Fault> {
+    let mut bearing = Vec::new();
+    let mut place = 0_usize;
+    Facts::skim(bytes, |raw| {
+        bearing.extend(bears(&raw).then_some(place));
+        place += 1;
+    })?;
+    if bearing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let facts = Facts::decode(bytes)?;
+    if facts.digest() != digest {
+        return Err(Fault::Altered);
+    }
+    let facts = (0..).zip(facts.facts).filter(|(place, _)| bearing.contains(place));
+    Ok(facts.map(|(_, fact)| fact).collect())
+}
+
+/// Takes a fact of a grant; one that an act has ended is kept no longer.
+pub(super) fn replay_grant(
+    grants: &mut HashMap<GrantId, Replayed>,
+    id: GrantId,
+    fact: Fact,
+) -> Result<(), Fault> {
+    let grant = match grants.remove(&id) {
+        Some(mut grant) => {
+            grant.take(fact);
+            grant
+        }
+        None => Replayed::new(fact),
+    };
+    if grant.status()? == Status::Active {
+        grants.insert(id, grant);
+    }
+    Ok(())
 }
 
 fn replay(known: &mut Option<Replayed>, fact: Fact) {

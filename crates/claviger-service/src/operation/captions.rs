@@ -5,19 +5,23 @@ use std::sync::Arc;
 
 use claviger_core::asset::Asset;
 use claviger_core::declaration::Declared;
+use claviger_core::governance::Governance;
 use claviger_core::grant::{Grant, Selector};
-use claviger_core::key::{Key, KeyRecord, KeyRing};
+use claviger_core::key::{DestructionBlocked, Key, KeyRecord, KeyRing};
+use claviger_core::object::Object;
 use claviger_core::principal::{Credential, Principal, Status};
-use claviger_core::reason::Why;
+use claviger_core::reason::{ReasonRecord, Why};
 use claviger_core::{Action, Alias, KeyId, KeyRingId, PrincipalId, ReasonId, Timestamp};
 use claviger_crypto::envelope::Context;
 
 use super::reason::ShownReason;
 use super::{
-    JudgedGrant, KeyVersions, MaterialImported, NewlyMade, Operation, PolicyStatus, ReadableDeclaration,
-    Staged,
+    JudgedGrant, KeyVersions, MaterialImported, NewlyMade, Operation, PolicyStatus, ReadableApproval,
+    ReadableDeclaration, Staged,
 };
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
+use crate::job::destroy_due_keys::Held;
 use crate::log::{EntryPage, FoundEntry};
 use crate::reference::{PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
@@ -34,6 +38,27 @@ pub enum Identified {
 }
 
 impl Identified {
+    /// The same of an object; `None` of one that has no name.
+    #[must_use]
+    pub const fn of(object: Object) -> Option<Self> {
+        match object {
+            Object::Key(id) => Some(Self::Key(id)),
+            Object::Principal(id) => Some(Self::Principal(id)),
+            Object::Ring(id) => Some(Self::Ring(id)),
+            Object::Alias(_)
+            | Object::Approval(_)
+            | Object::Asset(_)
+            | Object::Credential(_)
+            | Object::Declaration(_)
+            | Object::Governance(_)
+            | Object::Grant(_)
+            | Object::Node(_)
+            | Object::Reason(_)
+            | Object::RightsReview(_)
+            | Object::Version(_) => None,
+        }
+    }
+
     /// Its identifier, as text.
     #[must_use]
     pub fn id(self) -> String {
@@ -59,6 +84,7 @@ impl From<Selector> for Identified {
 pub struct Captions {
     reasons: BTreeMap<ReasonId, ShownReason>,
     known: Known,
+    held: Arc<Held>,
     now: Timestamp,
 }
 
@@ -89,6 +115,23 @@ impl Captions {
         let all: BTreeSet<_> =
             identified.into_iter().chain(givers.into_iter().map(Identified::Principal)).collect();
         all.into_iter().filter_map(|one| Some((one, self.known.names.get(&one)?.as_str())))
+    }
+
+    /// The name of that, if it is among these.
+    #[must_use]
+    pub fn name(&self, one: Identified) -> Option<&str> {
+        self.known.names.get(&one).map(String::as_str)
+    }
+
+    /// What keeps the scheduled destruction of a key from being carried out: that its ring asks for an approval that it does not have; or, as
+    /// of the last look at what is due, that those who approved it may no more.
+    #[must_use]
+    pub fn destruction_blocked(&self, record: &KeyRecord) -> Option<DestructionBlocked> {
+        let held = || {
+            let (destruction, blocked) = *self.held.get(&record.key.id)?;
+            (record.key.destruction == Some(destruction)).then_some(blocked)
+        };
+        record.destruction_blocked().or_else(held)
     }
 
     /// Why that principal was revoked, if it was.
@@ -201,6 +244,46 @@ impl HasCaptions for ReadableDeclaration {
     }
 }
 
+impl HasCaptions for ReadableApproval {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.row.reason].into_iter()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        let row = &self.row;
+        // Of all that is asked for, this alone may be of no row that it was decided on.
+        let retiring = match Governed::decode(&row.asked) {
+            Ok(Governed::CreateGrant { retiring, .. }) => retiring,
+            _ => None,
+        };
+        let deciders = row.decisions.iter().map(|decided| decided.by);
+        let people = [row.requester].into_iter().chain(deciders).chain(row.ended.map(|ended| ended.by));
+        let people = people.chain(retiring).map(Identified::Principal);
+        let rows = row.rows.iter().filter_map(|seen| Identified::of(seen.object));
+        people.chain(row.ring.map(Identified::Ring)).chain(rows).collect()
+    }
+}
+
+impl HasCaptions for Governance {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.reason].into_iter()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        vec![Identified::Principal(self.set_by)]
+    }
+}
+
+impl HasCaptions for ReasonRecord {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        std::iter::empty()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        vec![Identified::Principal(self.given_by)]
+    }
+}
+
 impl HasCaptions for Principal {
     fn whys(&self) -> impl Iterator<Item = Option<Why>> {
         [self.reason].into_iter()
@@ -208,8 +291,8 @@ impl HasCaptions for Principal {
 
     fn identified(&self) -> Vec<Identified> {
         let acknowledged_by = self.recovery.and_then(|made| made.acknowledged_by);
-        let people = self.created_by.into_iter().chain(acknowledged_by).map(Identified::Principal);
-        people.chain(self.home.map(Identified::Ring)).collect()
+        let people = self.created_by.into_iter().chain(acknowledged_by).chain(self.same_person_as);
+        people.map(Identified::Principal).chain(self.home.map(Identified::Ring)).collect()
     }
 }
 
@@ -326,7 +409,7 @@ impl<O: Operation<Output: HasCaptions>> Operation for Captioned<O> {
         let givers = reasons.values().map(|reason| Identified::Principal(reason.given_by));
         let givers: BTreeSet<_> = givers.filter(|giver| !known.names.contains_key(giver)).collect();
         view.learn(givers, &mut known).await?;
-        let captions = Captions { reasons, known, now: view.now };
+        let captions = Captions { reasons, known, held: view.state.blocked.held(), now: view.now };
         Ok(staged.map(|output| (output, captions)))
     }
 }

@@ -3,15 +3,19 @@
 use claviger_core::change::{Change, Restriction};
 use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, State};
 use claviger_core::reason::Reason;
-use claviger_core::{Action, KeyId};
+use claviger_core::sensitive::Quorum;
+use claviger_core::{Action, KeyId, Timestamp};
 
 use super::destroy_key::refuse_waiting;
+use super::sensitive::{nobody, seen_key};
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
 use crate::record::EntryDetail;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
+
+const HOUR_MICROS: u64 = 3_600_000_000;
 
 /// Moves a key or version.
 #[derive(Debug)]
@@ -96,17 +100,28 @@ impl Operation for ChangeKeyState {
         let reported = self.version.or_else(|| (self.event == Event::Activate).then_some(record.key.primary));
         let detail = EntryDetail { version: reported, ..view.detail() };
         let asked = self.asked(record.key.id, view.reason())?;
-        if self.restricts() {
-            return Ok(Staged::restricting(
-                asked,
-                changed,
-                changes,
-                vec![Restriction::Key(record.key.id)],
-                detail,
-            ));
+        if !self.restricts() {
+            return Ok(Staged::changing(asked, changed, changes, detail));
         }
-        Ok(Staged::changing(asked, changed, changes, detail))
+        let restrictions = vec![Restriction::Key(record.key.id)];
+        let staged = Staged::restricting(asked, changed, changes, restrictions, detail);
+        if !matches!(self.action, Action::CompromiseKey | Action::CompromiseVersion) {
+            return Ok(staged);
+        }
+        Ok(staged.under(quorum_of_compromise(view, &record.key).await?))
     }
+}
+
+/// One person declares a few keys compromised, for speed is the point of it; of many at once, others must be of the same mind.
+async fn quorum_of_compromise(view: &View<'_>, key: &Key) -> Result<Quorum, ServiceError> {
+    let rules = view.state.governance().await?;
+    let since = view.now.as_micros().saturating_sub(HOUR_MICROS);
+    let person = view.caller.principal().person();
+    let declared = view.store().count_compromised_by(person, Timestamp::from_micros(since)).await?;
+    if declared < u64::from(rules.compromise_burst) {
+        return Ok(nobody());
+    }
+    view.by_deployment([seen_key(key)]).await
 }
 
 impl ChangeKeyState {

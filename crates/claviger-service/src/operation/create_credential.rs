@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use claviger_access::authn::access_key::digest_of;
 use claviger_access::authn::certificate::fingerprint;
-use claviger_access::separation::{Rights, check_credential};
+use claviger_access::separation::{Rights, Uses, check_credential, credential_needs_approval};
 use claviger_access::{NewAccessKey, Token};
 use claviger_core::access_key::AccessKey;
 use claviger_core::change::{Change, Expectation};
 use claviger_core::port::EnteredCertificate;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Status};
+use claviger_core::sensitive::Quorum;
 use claviger_core::{Action, CredentialId, Name, Timestamp};
 
+use super::sensitive::{nobody, seen_principal};
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::{CredentialAsked, Governed};
@@ -103,7 +105,7 @@ impl Operation for CreateCredential {
         if principal.status != Status::Active {
             return Err(ServiceError::new(ErrorKind::WrongState, "the principal was revoked"));
         }
-        let ordered = check(view, &principal).await?;
+        let (ordered, quorum) = check(view, &principal).await?;
         if !matches!(self.what, NewCredential::Certificate { .. }) {
             view.state.self_tests.may_generate()?;
         }
@@ -139,24 +141,46 @@ impl Operation for CreateCredential {
         let detail = EntryDetail { reference: reference(&[id.as_bytes()]), ..view.detail() };
         let credential = Credential { revision: 1, ..credential };
         let made = NewlyMade { credential, token: proof.token, access_key: proof.access_key };
-        Ok(Staged::changing(asked, made, changes, detail))
+        Ok(Staged::changing(asked, made, changes, detail).under(quorum))
     }
 }
 
 /// May the caller make the principal a credential? Gives what orders this against a role or a grant that the caller gives
-/// it at the same moment: each of the two must see the other.
-async fn check(view: &View<'_>, principal: &Principal) -> Result<Vec<Change>, ServiceError> {
+/// it at the same moment: each of the two must see the other. And how many others must approve it.
+async fn check(view: &View<'_>, principal: &Principal) -> Result<(Vec<Change>, Quorum), ServiceError> {
     let by = view.caller.principal();
-    let (uses, granters) = view.uses_of(principal.id).await?;
-    check_credential(principal, Rights { uses, granters: &granters }, by)?;
+    let (uses, mut granters) = view.uses_of(principal.id).await?;
+    // Whoever gave something by another account of theirs gave it all the same.
+    for granter in &mut granters {
+        *granter = view.or_caller(*granter).await?;
+    }
+    let mut known = principal.clone();
+    for (_, giver) in &mut known.role_givers {
+        *giver = view.or_caller(*giver).await?;
+    }
+    let rights = Rights { uses, granters: &granters };
+    check_credential(&known, rights, by)?;
+    // Who heard a token has it: by one alone, nobody makes themselves another proof of a role, or of uses of a strict ring.
+    let by_token = view.caller.credential().is_some_and(|shown| shown.kind == CredentialKind::Token);
+    let has_rights = !known.roles.is_empty() || uses == Uses::Strict;
+    let quorum = if credential_needs_approval(&known, rights, by) || (by_token && has_rights) {
+        view.by_deployment([seen_principal(principal)]).await?
+    } else {
+        nobody()
+    };
+    Ok((ordered(principal, by), quorum))
+}
+
+/// What orders the making of a credential against a role or a grant that its maker gives.
+fn ordered(principal: &Principal, by: &Principal) -> Vec<Change> {
     if by.id == principal.id || !by.roles.contains(&Role::SecurityOfficer) {
         // Only a security officer gives roles and grants.
-        return Ok(Vec::new());
+        return Vec::new();
     }
     // Written as it was read: whoever gives a role or a grant meanwhile has read the principal, and must read it again.
     let moved = Change::PutPrincipal(principal.clone());
     let expected = Change::Expect(Expectation::NoStrictGrant { to: principal.id, by: by.id });
-    Ok(vec![moved, expected])
+    vec![moved, expected]
 }
 
 /// What makes a credential: what is kept of it, and what is shown once.

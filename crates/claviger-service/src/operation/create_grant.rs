@@ -4,9 +4,10 @@ use claviger_access::separation::check_grant;
 use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::key::KeyRing;
-use claviger_core::principal::{Principal, Status};
-use claviger_core::{Action, GrantId, PrincipalId};
+use claviger_core::principal::{Principal, PrincipalKind, Status};
+use claviger_core::{Action, GrantId, PrincipalId, Timestamp};
 
+use super::sensitive::{by_ring, nobody, seen_key, seen_principal};
 use crate::call::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::governed::Governed;
@@ -85,19 +86,19 @@ impl Operation for CreateGrant {
             return Ok(Staged::reading(grant, view.detail()));
         }
         let principal = view.state.principal(&self.principal).await?;
-        let (selector, ring) = match &self.on {
+        let (selector, ring, key) = match &self.on {
             GrantOn::Key(key) => {
                 let record = view.load_key(view.key_id(key).await?).await?;
-                (Selector::Key(record.key.id), record.ring)
+                (Selector::Key(record.key.id), record.ring, Some(seen_key(&record.key)))
             }
             GrantOn::Ring(ring) => {
                 let ring = view.state.ring(ring).await?;
-                (Selector::Ring(ring.id), ring.into())
+                (Selector::Ring(ring.id), ring.into(), None)
             }
         };
-        let makers = view.makers(&principal).await?;
-        let by = view.caller.principal().id;
-        check_grant(&principal, &makers, ring.policy.separation, &self.operations, by)?;
+        let accounts = view.accounts(principal.clone()).await?;
+        let (person, by) = (accounts.as_person(), view.caller_person());
+        check_grant(&person, accounts.makers(), ring.policy.separation, &self.operations, by)?;
         let retiring = match &self.retiring {
             Some(retiring) => Some(view.state.principal(retiring).await?.id),
             None => None,
@@ -114,8 +115,13 @@ impl Operation for CreateGrant {
         };
         let grant = terms.grant(view, &principal, selector).await?;
         let (grant, mut changes, detail) = give(view, grant, &principal, &ring).await?;
+        changes.extend(accounts.expected());
         changes.extend(view.remember_making(&asked, *grant.id.as_bytes()));
-        Ok(Staged::changing(asked, grant, changes, detail))
+        let quorum = match ring.policy.approvers_of_grants() {
+            0 => nobody(),
+            approvers => by_ring(&ring, approvers, [seen_principal(&principal)].into_iter().chain(key)),
+        };
+        Ok(Staged::changing(asked, grant, changes, detail).under(quorum))
     }
 }
 
@@ -174,6 +180,7 @@ impl Terms<'_> {
         if grant.conditions.until.is_some_and(|until| until <= view.now) {
             return Err(ServiceError::invalid("the grant would have ended before it began"));
         }
+        check_end(view, principal, grant.conditions.until).await?;
         if grant.name.as_ref().is_some_and(|name| name.is_empty() || name.len() > LONGEST_NAME) {
             return Err(ServiceError::invalid(format!("a grant's name has 1 to {LONGEST_NAME} bytes")));
         }
@@ -189,6 +196,26 @@ impl Terms<'_> {
         })
         .await
     }
+}
+
+/// What people may do ends, where the deployment says so: somebody looks again whether they still must.
+async fn check_end(
+    view: &View<'_>,
+    principal: &Principal,
+    until: Option<Timestamp>,
+) -> Result<(), ServiceError> {
+    if principal.kind != PrincipalKind::Human {
+        return Ok(());
+    }
+    let Some(longest) = view.state.governance().await?.human_grant_lifetime else { return Ok(()) };
+    if until.is_some_and(|until| until <= view.now.after(longest)) {
+        return Ok(());
+    }
+    let days = longest.as_secs() / 86_400;
+    let message = format!(
+        "a grant to a person ends within {days} days by the rules of the deployment (`claviger governance show`): say until when"
+    );
+    Err(ServiceError::invalid(message))
 }
 
 /// What is to be written for a new grant, if there is room for it.

@@ -1,8 +1,10 @@
 //! Creates a key ring.
 
+use std::collections::BTreeSet;
+
 use claviger_core::change::Change;
 use claviger_core::key::{KeyRing, PlaintextDataKeys, RingPolicy, Separation};
-use claviger_core::principal::Role;
+use claviger_core::principal::{Principal, Role};
 use claviger_core::reason::Why;
 use claviger_core::{Action, KeyRingId, Name};
 
@@ -103,13 +105,19 @@ pub(super) fn refuse_unenforced(periods: [Option<std::time::Duration>; 2]) -> Re
     Err(ServiceError::new(ErrorKind::Unsupported, message))
 }
 
-/// Are there as many custodians? The default is let pass: a deployment may enter its custodians later.
+/// Are there as many custodians, by person? The default is let pass: a deployment may enter its custodians later.
 pub(super) async fn check_quorum(quorum: u8, view: &View<'_>) -> Result<(), ServiceError> {
     if quorum <= RingPolicy::default().quorum {
         return Ok(());
     }
     let holders = view.store().list_role_holders().await?;
-    let custodians = holders.iter().filter(|holder| holder.roles.contains(&Role::Custodian)).count();
+    // Accounts of one person are one.
+    let custodians: BTreeSet<_> = holders
+        .iter()
+        .filter(|holder| holder.roles.contains(&Role::Custodian))
+        .map(Principal::person)
+        .collect();
+    let custodians = custodians.len();
     if usize::from(quorum) <= custodians {
         return Ok(());
     }
@@ -132,6 +140,11 @@ pub(super) fn check_policy(policy: &RingPolicy) -> Result<(), ServiceError> {
     if policy.quorum < 2 && !alone {
         return Err(ServiceError::invalid(
             "a quorum is at least 2 custodians; in a ring whose separation is relaxed it may be 0, nobody",
+        ));
+    }
+    if policy.grants_under_quorum && policy.separation == Separation::Relaxed {
+        return Err(ServiceError::invalid(
+            "in a ring whose separation is relaxed, applications give grants on, so that they cannot be put under quorum; keep the ring strict",
         ));
     }
     let day = std::time::Duration::from_secs(86_400);

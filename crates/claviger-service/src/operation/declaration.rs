@@ -6,6 +6,7 @@
 
 use claviger_access::authn::certificate::fingerprint;
 use claviger_audit::declaration::{decode, encode, is_signed, public_key_of};
+use claviger_core::approval::SeenRow;
 use claviger_core::change::Change;
 use claviger_core::declaration::{
     Attestation, Claim, Declared, NotPlain, Plain, SigningMethod, Supply, Withdrawal,
@@ -13,8 +14,10 @@ use claviger_core::declaration::{
 use claviger_core::object::Object;
 use claviger_core::port::store::{DeclarationFilter, Page};
 use claviger_core::principal::{Credential, CredentialKind, PrincipalKind, Status};
+use claviger_core::sensitive::Quorum;
 use claviger_core::{Action, Declaration, DeclarationId, Timestamp};
 
+use super::sensitive::nobody;
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
@@ -99,7 +102,28 @@ impl Operation for Declare {
     async fn run(&self, view: &View<'_>) -> Result<Staged<ReadableDeclaration>, ServiceError> {
         self.check(view).await?;
         let asked = Governed::Declare { declared: self.declared.clone(), text: self.text.clone() };
-        make(asked, self.declared.clone(), self.text.clone(), view).await
+        let staged = make(asked, self.declared.clone(), self.text.clone(), view).await?;
+        // What the same call made before is only read.
+        if staged.asked().is_none() {
+            return Ok(staged);
+        }
+        Ok(staged.under(quorum(&self.declared, [], view).await?))
+    }
+}
+
+/// How many others must approve what is about that: a parameter decides what the controls find.
+async fn quorum(
+    declared: &Declared,
+    rows: impl IntoIterator<Item = SeenRow> + Send,
+    view: &View<'_>,
+) -> Result<Quorum, ServiceError> {
+    match declared {
+        Declared::Parameter(_) => view.by_deployment(rows).await,
+        Declared::Attestation(_)
+        | Declared::Device(_)
+        | Declared::Document(_)
+        | Declared::Module(_)
+        | Declared::Supplier(_) => Ok(nobody()),
     }
 }
 
@@ -268,8 +292,10 @@ impl Operation for WithdrawDeclaration {
         let withdrawn = Declaration { withdrawal, reason: view.why, ..row };
         let asked = Governed::WithdrawDeclaration { declaration: withdrawn.id, reason: view.reason() };
         let changes = vec![Change::PutDeclaration(withdrawn.clone())];
+        let seen = SeenRow { object: Object::Declaration(withdrawn.id), revision: withdrawn.revision };
+        let quorum = quorum(&declared, [seen], view).await?;
         let row = Declaration { revision: withdrawn.revision + 1, ..withdrawn };
-        Ok(Staged::changing(asked, ReadableDeclaration { row, declared }, changes, detail))
+        Ok(Staged::changing(asked, ReadableDeclaration { row, declared }, changes, detail).under(quorum))
     }
 }
 

@@ -1,4 +1,8 @@
 //! The end of a key: its schedule, the cancellation during the waiting period, and destruction when that is over.
+//!
+//! What it keeps true: where a ring asks for approval, it is asked for twice. A destruction is scheduled once others have approved it, and is
+//! carried out only while as many as the ring then asks for still stand by that; what fails then holds it, until others approve the
+//! schedule afresh or somebody cancels it.
 
 use std::time::Duration;
 
@@ -7,6 +11,7 @@ use claviger_core::key::{Destruction, DestructionBlocked, Key, KeyRecord, KeyRin
 use claviger_core::port::store::{AliasFilter, Page};
 use claviger_core::{Action, Alias, KeyId};
 
+use super::sensitive::{by_ring, seen_key};
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::governed::Governed;
@@ -18,7 +23,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Longest waiting period.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(365 * 86_400);
 
-/// Takes a key out of use at once, and has it destroyed at the end of a waiting period.
+/// Takes a key out of use at once, and has it destroyed at the end of a waiting period. Of a key whose destruction is held because approvals
+/// of it are valid no more, it asks for others, and the wait goes on as it was scheduled.
 #[derive(Debug)]
 pub struct ScheduleDestroy {
     /// The key.
@@ -40,6 +46,30 @@ impl ScheduleDestroy {
         }
         Ok(waiting)
     }
+
+    /// What is scheduled, and for how long; without the approval that it rests on.
+    async fn destruction(
+        &self,
+        view: &View<'_>,
+        record: &KeyRecord,
+    ) -> Result<(Duration, Destruction), ServiceError> {
+        let Some(before) = record.key.destruction else {
+            let waiting = self.waiting(&record.ring)?;
+            let at = view.now.after(waiting);
+            return Ok((waiting, Destruction { scheduled_at: view.now, at, approval: None }));
+        };
+        let (key, policy) = (record.key.id, &record.ring.policy);
+        if view.state.approved_destruction(key, before, policy, view.now).await?.is_ok() {
+            refuse_waiting(&record.key)?;
+        }
+        let waiting = before.at.since(before.scheduled_at);
+        if self.waiting.is_some_and(|asked| asked != waiting) {
+            let message = "the destruction is scheduled, and is held until others approve it afresh: its wait stays as it is; \
+                           `cancel-destroy` it first to ask for another one";
+            return Err(ServiceError::invalid(message));
+        }
+        Ok((waiting, before))
+    }
 }
 
 impl Operation for ScheduleDestroy {
@@ -55,16 +85,21 @@ impl Operation for ScheduleDestroy {
 
     async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let record = view.record()?;
-        check_approval(record.ring.policy.blocks_destruction())?;
-        refuse_waiting(&record.key)?;
-        let waiting = self.waiting(&record.ring)?;
-        let at = view.now.after(waiting);
-        let key = record.key.to_be_destroyed(Destruction { scheduled_at: view.now, at })?;
+        let (waiting, destruction) = self.destruction(view, record).await?;
+        let asked = Governed::ScheduleDestroy { key: record.key.id, waiting, reason: view.reason() };
+        let quorum = by_ring(&record.ring, record.ring.policy.quorum, [seen_key(&record.key)]);
+        let approval = match quorum.approvers {
+            0 => None,
+            _ => view.state.open_approval(view.caller.principal().id, &asked, view.now).await?,
+        };
+        let approval = approval.map(|approval| approval.id);
+        let key = record.key.to_be_destroyed(Destruction { approval, ..destruction })?;
         let key = Key { reason: view.why, ..key };
-        let detail = EntryDetail { reference: reference(&[&at.as_micros().to_be_bytes()]), ..view.detail() };
+        let at = destruction.at.as_micros().to_be_bytes();
+        let detail = EntryDetail { reference: reference(&[&at]), ..view.detail() };
         let restrictions = vec![Restriction::Key(key.id)];
-        let asked = Governed::ScheduleDestroy { key: key.id, waiting, reason: view.reason() };
-        Ok(Staged::restricting(asked, written(record, &key), vec![Change::PutKey(key)], restrictions, detail))
+        let (output, changes) = (written(record, &key), vec![Change::PutKey(key)]);
+        Ok(Staged::restricting(asked, output, changes, restrictions, detail).under(quorum))
     }
 }
 
@@ -119,7 +154,7 @@ impl Operation for DestroyKey {
     async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let record = view.record()?;
         let at = record.destroy_at().ok_or_else(not_waiting)?;
-        check_approval(record.destruction_blocked())?;
+        let approved = check_approval(view, record).await?;
         if view.state.time.irreversible()? < at {
             return Err(ServiceError::new(ErrorKind::WrongState, "the waiting period is not over"));
         }
@@ -128,6 +163,7 @@ impl Operation for DestroyKey {
         let mut destroyed = KeyRecord { versions, ..written(record, &key) };
         let mut changes = vec![Change::PutKey(key), Change::ExpectNoAlias(self.key)];
         changes.extend(aliases_of(view, self.key).await?.into_iter().map(Change::RemoveAlias));
+        changes.extend(approved);
         for version in destroyed.versions.iter_mut().filter(|version| !version.state.is_destroyed()) {
             let gone = KeyVersion { reason: view.why, ..version.destroyed(view.now)? };
             changes.push(Change::PutVersion(gone.clone()));
@@ -160,14 +196,21 @@ fn not_waiting() -> ServiceError {
     ServiceError::new(ErrorKind::WrongState, "the key does not wait for its destruction")
 }
 
-/// Where custodians must approve, nobody can destroy yet: their approval cannot be collected by this release.
-fn check_approval(blocked: Option<DestructionBlocked>) -> Result<(), ServiceError> {
-    let Some(DestructionBlocked::Quorum(quorum)) = blocked else { return Ok(()) };
-    let message = format!(
-        "destruction in this ring takes the approval of {quorum} custodians, which this release cannot collect yet; \
-         `suspend` and `compromise` take a key out of use at once, and `cancel-destroy` ends a schedule"
-    );
-    Err(ServiceError::new(ErrorKind::ApprovalRequired, message))
+/// As many as the ring asks for now approved the schedule, and still may. Gives what of that must be so when the key is destroyed.
+async fn check_approval(view: &View<'_>, record: &KeyRecord) -> Result<Vec<Change>, ServiceError> {
+    let destruction = record.key.destruction.ok_or_else(not_waiting)?;
+    let (key, policy) = (record.key.id, &record.ring.policy);
+    match view.state.approved_destruction(key, destruction, policy, view.now).await? {
+        // The rule of the ring is part of it.
+        Ok(expected) => Ok([expected, vec![Change::expect_ring(&record.ring)]].concat()),
+        Err(DestructionBlocked::Quorum(quorum)) => {
+            let message = format!(
+                "destruction in this ring takes the approval of {quorum} custodians who may still approve it, and so many there are not: \
+                 it is held until the schedule is approved afresh (`claviger key destroy`), and `cancel-destroy` ends it"
+            );
+            Err(ServiceError::new(ErrorKind::ApprovalRequired, message))
+        }
+    }
 }
 
 /// Refuses what is not done to a key that waits for its destruction.

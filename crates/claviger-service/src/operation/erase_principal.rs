@@ -7,6 +7,7 @@ use claviger_core::change::Change;
 use claviger_core::principal::{Principal, Status};
 use claviger_core::reason::Erasure;
 
+use super::sensitive::seen_principal;
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
@@ -35,6 +36,7 @@ impl Operation for ErasePrincipal {
     async fn run(&self, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
         let principal = view.state.principal(&self.principal).await?;
         let detail = EntryDetail { reference: reference(&[principal.id.as_bytes()]), ..view.detail() };
+        let seen = seen_principal(&principal);
         if principal.erasure.is_some() {
             // Once more changes nothing, and says so by the revision.
             return Ok(Staged::reading(principal, detail));
@@ -58,6 +60,7 @@ impl Operation for ErasePrincipal {
             changes.push(Change::RemoveVeil(name));
         }
         let asked = Governed::ErasePrincipal { principal: output.id, reason: view.reason() };
-        Ok(Staged::changing(asked, output, changes, detail))
+        let quorum = view.by_deployment([seen]).await?;
+        Ok(Staged::changing(asked, output, changes, detail).under(quorum))
     }
 }

@@ -5,6 +5,7 @@ use claviger_core::change::{Change, Restriction};
 use claviger_core::key::{Event, ImportedMaterial, Key, KeyRecord, KeyVersion, State, Transport};
 use claviger_core::port::provider::MaterialRequest;
 use claviger_core::port::store::Page;
+use claviger_core::sensitive::Quorum;
 use claviger_core::{Action, Spec, Timestamp};
 use claviger_crypto::secret::ct_eq;
 use claviger_crypto::{SecretBytes, digest, import, import_as_it_came};
@@ -12,6 +13,7 @@ use claviger_crypto::{SecretBytes, digest, import, import_as_it_came};
 use super::create_key::awaiting_version;
 use super::import_token::ImportToken;
 use super::read_import_parameters::takes_material;
+use super::sensitive::{by_ring, seen_key};
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::governed::Governed;
@@ -80,8 +82,21 @@ impl Operation for ImportMaterial {
             new_material: self.new_material,
             version: self.version,
         };
-        stage(view, asked, record, &version, filled)
+        Ok(stage(view, asked, record, &version, filled)?.under(quorum(record)))
     }
+}
+
+/// Nobody alone imports material into a key that is in use or, where duties are kept apart, into one for restricted data.
+fn quorum(record: &KeyRecord) -> Quorum {
+    // What is suspended is in use once somebody resumes it.
+    let is_in_use = matches!(record.key.state, State::Active | State::Suspended);
+    let policy = &record.ring.policy;
+    let approvers = match policy.import_needs_approval(Some(record.key.data_class), is_in_use) {
+        true => policy.quorum,
+        false => 0,
+    };
+    // Key and ring are as they were read when it is done: the first of a key writes neither.
+    by_ring(&record.ring, approvers, [seen_key(&record.key)])
 }
 
 impl ImportMaterial {

@@ -1,7 +1,8 @@
-//! Sets a deployment up, once: its first principals with their roles and certificates.
+//! Sets a deployment up, once: its first principals with their roles and certificates, and how many must approve what.
 
 use claviger_access::authn::certificate::fingerprint;
 use claviger_core::change::Change;
+use claviger_core::governance::Governance;
 use claviger_core::port::EnteredCertificate;
 use claviger_core::port::store::Page;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Status};
@@ -34,6 +35,8 @@ pub struct FirstPrincipal {
 pub struct Initialize {
     /// Who is there from the beginning.
     pub principals: Vec<FirstPrincipal>,
+    /// How many custodians must approve what concerns the whole deployment. With 0 nobody must, and it has no rules of its own.
+    pub quorum: u8,
 }
 
 impl Operation for Initialize {
@@ -75,7 +78,17 @@ impl Operation for Initialize {
             });
             made.push(Principal { revision: 1, ..principal });
         }
-        Ok(Staged::changing(Governed::Initialize { principals: founders }, made, changes, view.detail()))
+        let quorum = (self.quorum > 0).then_some(self.quorum);
+        if let Some(quorum) = quorum {
+            let rules = Governance::of_new_deployment(view.caller.principal().id, view.now);
+            let rules = Governance { quorum, reason: view.why, ..rules };
+            if !rules.is_sound() {
+                return Err(ServiceError::invalid("more would have to approve than can"));
+            }
+            changes.push(Change::PutGovernance(rules));
+        }
+        let asked = Governed::Initialize { principals: founders, quorum };
+        Ok(Staged::changing(asked, made, changes, view.detail()))
     }
 }
 

@@ -3,6 +3,8 @@
 pub mod usage;
 
 mod alias;
+pub(crate) mod analyze_access;
+mod approval;
 mod asset;
 mod audit;
 mod captions;
@@ -26,6 +28,8 @@ mod granted;
 mod import_material;
 mod import_token;
 mod initialize;
+mod leave;
+mod persons;
 mod put_key_policy;
 mod read_grant;
 mod read_import_parameters;
@@ -39,20 +43,28 @@ mod reason;
 mod recover;
 mod remove_imported_material;
 mod renew_credential;
+mod report_access;
 mod revoke_credential;
 mod revoke_grant;
 mod revoke_principal;
 pub(crate) mod rights;
 mod role;
 mod rotate_key;
+mod rules;
 pub(crate) mod scan_store;
 mod search;
+mod sensitive;
 mod set_ring_separation;
 pub(crate) mod snapshot;
+mod thaw;
 mod update_key;
 mod update_ring;
 
 pub use alias::{AliasFilterRef, CreateAlias, ListAliases, MoveAlias, ReadAlias, RemoveAlias};
+pub use analyze_access::AnalyzeAccess;
+pub use approval::{
+    ApprovalState, Approve, CancelApproval, Deny, ListApprovals, ReadApproval, ReadableApproval,
+};
 pub use asset::{CreateAsset, ListAssets, ReadAsset};
 pub use audit::{
     CheckIndexes, Checkpoints, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows, RowsPage,
@@ -80,6 +92,7 @@ pub use granted::{
 };
 pub use import_material::{ImportMaterial, MaterialImported};
 pub use initialize::{FirstPrincipal, Initialize};
+pub use leave::{Leave, Left, RoleLeft, Told};
 pub use put_key_policy::{GrantSet, NewGrant, PutKeyPolicy};
 pub use read_grant::{JudgedGrant, ListGrants, ReadGrant};
 pub use read_import_parameters::{ImportParameters, ReadImportParameters};
@@ -93,16 +106,19 @@ pub use reason::{EraseReason, ShownReason};
 pub use recover::{AcknowledgeRecovery, Recover};
 pub use remove_imported_material::RemoveImportedMaterial;
 pub use renew_credential::{RenewCredential, Renewal, Renewed};
+pub use report_access::{AccessLine, AccessOn, AccessReport, ReportAccess};
 pub use revoke_credential::RevokeCredential;
 pub use revoke_grant::RevokeGrant;
 pub use revoke_principal::RevokePrincipal;
 pub use rights::{ConfirmRights, ReadRights, Right, RightsPage, RightsReviewStatus};
 pub use role::{AssignRole, WithdrawRole};
 pub use rotate_key::{RotateDueKey, RotateKey};
+pub use rules::{ReadGovernance, SetGovernance};
 pub use scan_store::ScanStore;
 pub use search::{DiscloseAudit, DisclosurePage, SearchAudit};
 pub use set_ring_separation::SetRingSeparation;
 pub use snapshot::TakeSnapshot;
+pub use thaw::{Executed, ExecutedResult};
 pub use update_key::{KeyPatch, LabelPatch, UpdateKey};
 pub use update_ring::{RingPatch, UpdateRing};
 

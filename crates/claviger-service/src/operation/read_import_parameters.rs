@@ -1,6 +1,6 @@
 //! Gives what is needed to import material: a public key to wrap it for, and a token to send along.
 
-use claviger_core::key::{KeyRecord, Origin, Separation, State};
+use claviger_core::key::{KeyRecord, Origin, State};
 use claviger_core::{Action, KeyId, Spec, Timestamp};
 use claviger_crypto::{Material, WrappingAlgorithm};
 
@@ -68,12 +68,10 @@ impl Operation for ReadImportParameters {
     }
 }
 
-/// Refuses a key whose material is made here, one that is beyond having any, and one whose material takes more people than the
-/// caller.
+/// Refuses a key whose material is made here, and one that is beyond having any.
 pub(super) fn takes_material(record: &KeyRecord) -> Result<(), ServiceError> {
     is_imported(record)?;
     refuse_ended(&record.key)?;
-    check_approval(record)?;
     match record.key.state {
         State::PreActive | State::Active | State::Suspended => Ok(()),
         state => {
@@ -81,20 +79,6 @@ pub(super) fn takes_material(record: &KeyRecord) -> Result<(), ServiceError> {
             Err(ServiceError::new(ErrorKind::WrongState, message).because_of(Obstacle::State(state)))
         }
     }
-}
-
-/// Where duties are kept apart, nobody alone imports material into a key for restricted data, or into one that is in use.
-fn check_approval(record: &KeyRecord) -> Result<(), ServiceError> {
-    let what = match record.key.state {
-        _ if record.ring.policy.separation == Separation::Relaxed => return Ok(()),
-        State::Active => "a key that is in use".to_owned(),
-        _ if record.key.data_class.is_restricted() => format!("a key for {} data", record.key.data_class),
-        _ => return Ok(()),
-    };
-    let message = format!(
-        "importing material into {what} takes the approval of custodians in a strict ring, which this release cannot collect yet"
-    );
-    Err(ServiceError::new(ErrorKind::ApprovalRequired, message))
 }
 
 /// Refuses a key whose material is made here.

@@ -13,6 +13,7 @@ use claviger_core::{Action, Name, NodeId};
 
 use super::rights::{self, RightsReviewStatus};
 use super::{ClockStatus, Operation, Staged};
+use crate::approval_figures::ApprovalFigures;
 use crate::error::ServiceError;
 use crate::evaluations::EvaluationFigures;
 use crate::job::check_rows::RowFigures;
@@ -48,6 +49,8 @@ pub struct SystemStatus {
     pub relaxed_rings: u64,
     /// Scheduled destructions that their rings blocked when jobs last looked.
     pub blocked_destructions: u64,
+    /// How approvals stand; `None` where a row that says so was altered.
+    pub approvals: Option<ApprovalFigures>,
     /// The log's time.
     pub clock: ClockStatus,
     /// Security officers made by a recovery that nobody else has acknowledged, the oldest first.
@@ -102,6 +105,7 @@ impl Operation for ReadSystem {
             signed_cuts: view.store().root_head().await?.signed_size,
             relaxed_rings: relaxed_rings(view).await?,
             blocked_destructions: view.state.blocked.count(),
+            approvals: approvals(view).await?,
             clock: ClockStatus::of(view),
             unacknowledged: view.store().list_unacknowledged().await?,
             ending: view.store().list_ending(view.now, view.now.after(ENDING), MOST_ENDING).await?,
@@ -124,6 +128,13 @@ async fn node(view: &View<'_>) -> Result<Option<Node>, ServiceError> {
     match view.store().find_node(NodeId::of_shard(view.system.shard)).await {
         Err(StoreError::RowAltered(_)) => Ok(None),
         found => Ok(found?),
+    }
+}
+
+async fn approvals(view: &View<'_>) -> Result<Option<ApprovalFigures>, ServiceError> {
+    match ApprovalFigures::of(view.store(), view.now).await {
+        Err(StoreError::RowAltered(_)) => Ok(None),
+        figures => Ok(Some(figures?)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use claviger_core::approval::SeenRow;
 use claviger_core::change::Change;
 use claviger_core::object::Object;
 use claviger_core::port::StoreError;
@@ -114,7 +115,7 @@ impl Operation for EraseReason {
             return Ok(Staged::reading(record, detail));
         }
         let by = view.caller.principal().id;
-        if record.given_by == by {
+        if view.state.person_of(record.given_by).await? == view.caller_person() {
             return Err(ServiceError::new(
                 ErrorKind::SeparationOfDuties,
                 "nobody erases a reason that they gave themselves; ask another security officer",
@@ -129,6 +130,8 @@ impl Operation for EraseReason {
         let mut changes = vec![Change::PutReason(erased)];
         changes.extend(Object::Reason(self.id).veil_name().filter(|_| key.is_some()).map(Change::RemoveVeil));
         let asked = Governed::EraseReason { id: self.id, reason: view.reason() };
-        Ok(Staged::changing(asked, output, changes, detail))
+        let seen = SeenRow { object: Object::Reason(self.id), revision: record.revision };
+        let quorum = view.by_deployment([seen]).await?;
+        Ok(Staged::changing(asked, output, changes, detail).under(quorum))
     }
 }

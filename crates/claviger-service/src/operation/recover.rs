@@ -105,7 +105,7 @@ impl Operation for AcknowledgeRecovery {
             return Ok(Staged::reading(officer, detail));
         }
         let by = view.caller.principal();
-        if by.id == officer.id || by.awaits_acknowledgement() {
+        if by.person() == officer.person() || by.awaits_acknowledgement() {
             let message = "who came about by a recovery that awaits its acknowledgement acknowledges none; ask another person with a role";
             return Err(ServiceError::new(ErrorKind::SeparationOfDuties, message));
         }

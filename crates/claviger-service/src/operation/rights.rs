@@ -3,7 +3,7 @@
 //! A list is confirmed by its digest: SHA-256 over its lines, in their order, each with a line feed behind it. Whoever confirms has
 //! read the lines and made the digest from them; the operation makes the list again, and takes no other digest than that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use claviger_access::authn::access_key::instant;
 use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Conditions, Grant, Selector};
 use claviger_core::key::{AssetRule, KeyRing};
-use claviger_core::object::{Kind, Object, RowCursor, StateRow};
+use claviger_core::lineage::Wanted;
+use claviger_core::object::{FoundRow, Kind, Object, RowCursor, StateRow};
 use claviger_core::port::{Store, StoreError};
 use claviger_core::principal::{Credential, Principal, Status};
 use claviger_core::rights_review::{Capacity, Confirmation, RightsReview};
@@ -30,6 +31,8 @@ use crate::work::Class;
 const KINDS: [Kind; 5] = [Kind::Ring, Kind::Principal, Kind::Credential, Kind::Grant, Kind::Alias];
 /// Rows that are read at once.
 const AT_ONCE: u32 = 1_000;
+/// Grants that were passed on, judged at once: with all that they rest on they are no more than a store reads for that.
+const JUDGED_AT_ONCE: usize = 200;
 /// Names that are remembered at once.
 const MOST_NAMES: usize = 10_000;
 
@@ -51,7 +54,8 @@ pub struct RightsPage {
     pub next: Option<RowCursor>,
 }
 
-/// Lists the rules of rings, the roles of people, the credentials and grants that were not revoked, and the aliases.
+/// Lists the rules of rings, the roles of people, the credentials and grants that were not revoked, by themselves or with their holder,
+/// and the aliases.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadRights {
     /// Where to begin.
@@ -214,14 +218,47 @@ impl<'a> Lister<'a> {
         }
         let is_full = rows.len() as u64 >= u64::from(limit);
         let next = following(from.next(rows.last().map(|found| found.row.object()), is_full));
+        let ended = self.ended(&rows).await?;
         let mut rights = Vec::new();
         for found in rows {
             let object = found.row.object();
+            if ended.contains(&object) {
+                continue;
+            }
             if let Some(line) = self.line(found.row).await? {
                 rights.push(Right { object, line });
             }
         }
         Ok(RightsPage { rights, next })
+    }
+
+    /// Which of these are no rights any more, and never will be: credentials and grants of somebody who was revoked, and grants that ended
+    /// with what they rested on.
+    async fn ended(&self, rows: &[FoundRow]) -> Result<BTreeSet<Object>, ServiceError> {
+        let (mut holders, mut passed_on) = (Vec::new(), Vec::new());
+        for found in rows {
+            match &found.row {
+                StateRow::Credential(credential) => holders.push((found.row.object(), credential.principal)),
+                StateRow::Grant(grant) => {
+                    holders.push((found.row.object(), grant.principal));
+                    passed_on.extend(Some(grant).filter(|grant| grant.basis.is_delegated()).cloned());
+                }
+                _ => {}
+            }
+        }
+        if holders.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let principals = holders.iter().map(|(_, holder)| *holder).collect();
+        let known = self.store.load_lineage(Wanted { principals, ..Wanted::default() }).await?;
+        let gone = holders.into_iter().filter(|(_, holder)| !known.is_active(*holder));
+        let mut ended: BTreeSet<_> = gone.map(|(object, _)| object).collect();
+        for some in passed_on.chunks(JUDGED_AT_ONCE) {
+            let lineage = self.store.load_lineage(Wanted::of(some).unwrap_or_default()).await?;
+            let over = some.iter().zip(lineage.ended_for_good(some)).filter(|(_, is_over)| *is_over);
+            ended.extend(over.map(|(grant, _)| Object::Grant(grant.id)));
+        }
+        Ok(ended)
     }
 
     /// What a row says, if it says something.
@@ -236,9 +273,11 @@ impl<'a> Lister<'a> {
             }
             StateRow::Grant(grant) if grant.status == Status::Active => Some(self.of_grant(&grant).await?),
             StateRow::Alias(alias) => Some(self.of_alias(&alias).await?),
-            StateRow::Asset(_)
+            StateRow::Approval(_)
+            | StateRow::Asset(_)
             | StateRow::Credential(_)
             | StateRow::Declaration(_)
+            | StateRow::Governance(_)
             | StateRow::Grant(_)
             | StateRow::Key(_)
             | StateRow::Node(_)
@@ -257,6 +296,9 @@ impl<'a> Lister<'a> {
             let giver = self.maker(giver).await?;
             let comma = if at == 0 { "" } else { "," };
             line.push_str(&format!("{comma} {role} (given by {giver})"));
+        }
+        if let Some(first) = principal.same_person_as {
+            line.push_str(&format!(", the same person as {}", self.principal(first).await?));
         }
         Ok(line)
     }
@@ -381,6 +423,9 @@ fn of_ring(ring: &KeyRing) -> String {
     }
     if policy.assets == AssetRule::Required {
         line.push_str(", uses name data assets");
+    }
+    if policy.grants_under_quorum {
+        line.push_str(", grants under quorum");
     }
     if !policy.context_required.is_empty() {
         line.push_str(&format!(", context with {}", join(policy.context_required.fields())));

@@ -2,10 +2,11 @@
 
 use claviger_access::separation::{Uses, check_role_assignment, check_role_withdrawal};
 use claviger_core::Action;
-use claviger_core::change::{Change, Expectation, Restriction};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::principal::{Principal, Role};
 
 use super::governance::check_leaving;
+use super::sensitive::seen_principal;
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
@@ -39,15 +40,17 @@ impl Operation for AssignRole {
         if principal.roles.contains(&self.role) {
             return Ok(Staged::reading(principal, detail));
         }
-        let by = view.caller.principal().id;
-        let strictest = view.store().find_strictest_use(principal.id).await?;
-        let makers = view.makers(&principal).await?;
-        check_role_assignment(&principal, &makers, self.role, Uses::of(strictest), by)?;
-        // A grant may come, or a ring become strict, between here and the commit.
-        let expected = Change::Expect(Expectation::UsesWithin { principal: principal.id, strictest });
+        let accounts = view.accounts(principal.clone()).await?;
+        // A grant may come, or a ring become strict, between here and the commit; and an account of the same person may get a role.
+        let (strictest, mut expected) = accounts.strictest_use(view).await?;
+        expected.extend(accounts.expected());
+        let (person, uses) = (accounts.as_person(), Uses::of(strictest));
+        check_role_assignment(&person, accounts.makers(), self.role, uses, view.caller_person())?;
+        let quorum = view.by_deployment([seen_principal(&principal)]).await?;
         let asked = Governed::AssignRole { principal: principal.id, role: self.role, reason: view.reason() };
+        let by = view.caller.principal().id;
         let changed = Principal { reason: view.why, ..principal.with_role(self.role, by) };
-        Ok(put(asked, changed, vec![expected], detail))
+        Ok(put(asked, changed, expected, detail).under(quorum))
     }
 }
 
@@ -77,7 +80,8 @@ impl Operation for WithdrawRole {
         if !principal.roles.contains(&self.role) {
             return Err(ServiceError::new(ErrorKind::NotFound, "the principal does not hold that role"));
         }
-        check_role_withdrawal(&principal, view.caller.principal().id)?;
+        let person = Principal { id: principal.person(), ..principal.clone() };
+        check_role_withdrawal(&person, view.caller_person())?;
         let expected = check_leaving(view, &principal, &[self.role]).await?;
         let asked =
             Governed::WithdrawRole { principal: principal.id, role: self.role, reason: view.reason() };

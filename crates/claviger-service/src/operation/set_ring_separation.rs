@@ -1,10 +1,11 @@
 //! Relaxes a ring's separation of duties, or makes it strict again.
 
-use claviger_access::separation::{Holder, check_ring_separation};
+use claviger_access::separation::{Holder, SeparationError, check_ring_separation};
 use claviger_core::Action;
 use claviger_core::change::{Change, Expectation, Restriction, RingLife};
 use claviger_core::key::{KeyRing, RingPolicy, Separation};
 
+use super::sensitive::{by_ring, nobody};
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
@@ -35,14 +36,24 @@ impl Operation for SetRingSeparation {
     async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
         let ring = view.ring()?;
         let unwanted = self.unwanted(ring);
+        let life = view.store().find_ring_life(ring.id).await?;
+        // Keys that lived under strict rules do not become subject to looser ones by one person's act.
+        let under = if unwanted.keys && life.keys {
+            by_ring(ring, ring.policy.approvers_of_weakening(), [])
+        } else {
+            nobody()
+        };
+        let unwanted = RingLife { keys: unwanted.keys && !life.keys, ..unwanted };
         let mut changes = vec![Change::ExpectNone { ring: ring.id, unwanted }];
         if self.separation == Separation::Strict {
             changes.push(without_mixed_use(view, ring).await?);
         }
-        check_life(view.store().find_ring_life(ring.id).await?, unwanted)?;
+        check_life(life, unwanted)?;
         let policy = RingPolicy {
             separation: self.separation,
             quorum: quorum(self.separation, &ring.policy),
+            // Where applications give grants on, no quorum is asked of them.
+            grants_under_quorum: ring.policy.grants_under_quorum && self.separation == Separation::Strict,
             ..ring.policy.clone()
         };
         let changed = KeyRing { policy, reason: view.why, ..KeyRing::clone(ring) };
@@ -52,13 +63,13 @@ impl Operation for SetRingSeparation {
         changes.push(Change::PutRing(changed));
         let (separation, reason) = (self.separation, view.reason());
         let asked = Governed::SetRingSeparation { ring: ring.id, separation, reason };
-        Ok(Staged::restricting(asked, output, changes, restrictions, detail))
+        Ok(Staged::restricting(asked, output, changes, restrictions, detail).under(under))
     }
 }
 
 impl SetRingSeparation {
-    /// What the ring must not have. Keys that lived under strict rules do not become subject to looser ones by one person's
-    /// act; and a destruction that was scheduled under looser rules does not outlive them.
+    /// What the ring must not have, unless others approve that it has keys: a destruction that was scheduled under looser rules does not
+    /// outlive them.
     fn unwanted(&self, ring: &KeyRing) -> RingLife {
         let changes = ring.policy.separation != self.separation;
         RingLife {
@@ -69,11 +80,6 @@ impl SetRingSeparation {
 }
 
 fn check_life(found: RingLife, unwanted: RingLife) -> Result<(), ServiceError> {
-    if unwanted.keys && found.keys {
-        let message = "a ring that has keys is relaxed only by approval, which this release cannot collect yet; \
-                       make a new ring, and relax it before it has keys";
-        return Err(ServiceError::new(ErrorKind::ApprovalRequired, message));
-    }
     if unwanted.scheduled_destructions && found.scheduled_destructions {
         let message = "keys of this ring wait for their destruction under its present rules; \
                        `cancel-destroy` each of them, or wait until they are destroyed";
@@ -97,6 +103,9 @@ async fn without_mixed_use(view: &View<'_>, ring: &KeyRing) -> Result<Change, Se
     {
         let holder = Holder { principal: &principal, administers: found.administers };
         check_ring_separation(Separation::Strict, [holder])?;
+    }
+    if let Some(account) = view.mixed_account(ring.id).await? {
+        return Err(SeparationError::StillMixed(account.id).into());
     }
     // A grant or a role may be given between here and the commit.
     Ok(Change::Expect(Expectation::NoMixedUse { ring: ring.id }))

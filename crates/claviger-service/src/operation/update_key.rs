@@ -9,6 +9,7 @@ use claviger_core::{Action, Name};
 
 use super::create_key::{check_context, check_description};
 use super::destroy_key::refuse_ended;
+use super::sensitive::{by_ring, nobody, seen_key};
 use super::update_ring::check_revision;
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
@@ -47,6 +48,15 @@ pub enum LabelPatch {
     },
     /// All of them: these instead.
     All(Labels),
+}
+
+impl From<Labelling> for LabelPatch {
+    fn from(asked: Labelling) -> Self {
+        match asked {
+            Labelling::All(labels) => Self::All(labels),
+            Labelling::Some(set, remove) => Self::Some { set, remove: remove.as_slice().to_vec() },
+        }
+    }
 }
 
 impl LabelPatch {
@@ -146,6 +156,13 @@ impl Operation for UpdateKey {
             ..record.key.clone()
         };
         check_context(&key)?;
+        // Nobody alone asks less of a key than was asked of it.
+        let quorum = if key.weakens(&record.key, &record.ring.policy) {
+            let approvers = record.ring.policy.approvers_of_weakening();
+            by_ring(&record.ring, approvers, [seen_key(&record.key)])
+        } else {
+            nobody()
+        };
         let changes = vec![Change::PutKey(key.clone())];
         let asked = Governed::UpdateKey {
             key: key.id,
@@ -164,8 +181,9 @@ impl Operation for UpdateKey {
         if binds || updated.key.context_required.exceeds(&record.key.context_required) {
             // No use that was decided before goes on against the new rule.
             let restrictions = vec![Restriction::Key(updated.key.id)];
-            return Ok(Staged::restricting(asked, updated, changes, restrictions, view.detail()));
+            let detail = view.detail();
+            return Ok(Staged::restricting(asked, updated, changes, restrictions, detail).under(quorum));
         }
-        Ok(Staged::changing(asked, updated, changes, view.detail()))
+        Ok(Staged::changing(asked, updated, changes, view.detail()).under(quorum))
     }
 }

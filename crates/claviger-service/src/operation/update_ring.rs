@@ -9,6 +9,7 @@ use claviger_core::key::{
 use claviger_core::{Action, Name};
 
 use super::create_ring::{check_policy, check_quorum, refuse_unenforced};
+use super::sensitive::{by_ring, nobody};
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::{ClassAsked, ContextAsked, Governed, Period};
@@ -43,6 +44,8 @@ pub struct RingPatch {
     pub environment: Option<Name>,
     /// Whether uses of its keys that take an encryption context must name a data asset in it.
     pub assets: Option<AssetRule>,
+    /// Whether grants of uses of its keys take the approval of others.
+    pub grants_under_quorum: Option<bool>,
 }
 
 /// Changes a ring's policy.
@@ -85,6 +88,7 @@ impl Operation for UpdateRing {
             plaintext_data_keys: patch.plaintext_data_keys.unwrap_or(old.plaintext_data_keys),
             environment: patch.environment.clone().or_else(|| old.environment.clone()),
             assets: patch.assets.unwrap_or(old.assets),
+            grants_under_quorum: patch.grants_under_quorum.unwrap_or(old.grants_under_quorum),
         };
         check_policy(&policy)?;
         if policy.quorum > old.quorum {
@@ -92,14 +96,15 @@ impl Operation for UpdateRing {
         }
         refuse_unenforced([patch.protect_period.flatten(), patch.process_period.flatten()])?;
         let mut changes = Vec::new();
-        if policy.quorum < old.quorum || policy.destroy_waiting_period < old.destroy_waiting_period {
+        let mut quorum = nobody();
+        if policy.weakens(old) {
+            // What keys were made under is not asked less by one person.
             if view.store().find_ring_life(ring.id).await?.keys {
-                let message = "the quorum and the waiting period of a ring that has keys are lowered only by approval, \
-                               which this release cannot collect yet; make a new ring";
-                return Err(ServiceError::new(ErrorKind::ApprovalRequired, message));
+                quorum = by_ring(ring, old.approvers_of_weakening(), []);
+            } else {
+                let unwanted = RingLife { keys: true, ..RingLife::default() };
+                changes.push(Change::ExpectNone { ring: ring.id, unwanted });
             }
-            let unwanted = RingLife { keys: true, ..RingLife::default() };
-            changes.push(Change::ExpectNone { ring: ring.id, unwanted });
         }
         if old.environment.is_some() && policy.environment != old.environment {
             if view.store().find_ring_life(ring.id).await?.keys {
@@ -129,6 +134,7 @@ impl Operation for UpdateRing {
             plaintext_data_keys: patch.plaintext_data_keys,
             environment: patch.environment.clone(),
             assets: patch.assets,
+            grants_under_quorum: patch.grants_under_quorum,
         };
         if output.policy.context_required.exceeds(&old.context_required)
             || output.policy.plaintext_data_keys > old.plaintext_data_keys
@@ -136,9 +142,10 @@ impl Operation for UpdateRing {
             || output.policy.assets > old.assets
         {
             // No use that was decided before goes on against the new rule.
-            return Ok(Staged::restricting(asked, output, changes, vec![Restriction::Ring(ring.id)], detail));
+            let restrictions = vec![Restriction::Ring(ring.id)];
+            return Ok(Staged::restricting(asked, output, changes, restrictions, detail).under(quorum));
         }
-        Ok(Staged::changing(asked, output, changes, detail))
+        Ok(Staged::changing(asked, output, changes, detail).under(quorum))
     }
 }
 

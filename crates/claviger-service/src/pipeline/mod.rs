@@ -3,6 +3,7 @@
 //! What it keeps true:
 //! * no result is released without its receipt, and no change written without its entry; refusals have entries too;
 //! * what a call rests on is good as of one epoch; the sequencer asks again under the epoch of the commit;
+//! * what others must approve is not done before they have, and not otherwise than they did;
 //! * a call that lost what it depends on, or that lost a race, runs again from the start, a bounded number of times;
 //! * calls that lost a race for a row go one after the other; calls that write no row that was there wait for nobody.
 //!
@@ -13,6 +14,7 @@ pub(crate) mod facts;
 mod gate;
 mod lanes;
 pub(crate) mod queue;
+mod quorum;
 mod reason;
 pub(crate) mod room;
 pub(crate) mod sequencer;
@@ -39,6 +41,7 @@ use claviger_core::{Action, ListenerName, Timestamp};
 use claviger_crypto::envelope::Context;
 use tokio::sync::oneshot;
 
+use quorum::Kept;
 use reason::Given;
 pub(crate) use session::{Sessions, subject_label};
 use submission::{NotCommitted, Submission};
@@ -191,6 +194,12 @@ impl Road {
             Ok(decided) => self.run(call, &mut admitted, decided).await,
             Err(refused) => Err(refused),
         };
+        let outcome = match outcome {
+            Ok(staged) if staged.quorum().is_some() => {
+                Box::pin(self.under_quorum(call.dry_run, &mut admitted, staged)).await?
+            }
+            outcome => outcome,
+        };
         self.settle(call, admitted, outcome, turn).await
     }
 
@@ -294,15 +303,26 @@ impl Road {
         };
         let outcome = call.operation.run(&view).await.map_err(|error| {
             let detail = EntryDetail { outcome: entry_outcome(error.kind()), ..view.detail() };
-            Refused { error: error.about(detail.key), detail }
+            Refused { error: error.about(detail.key), detail, kept: None }
         });
         admitted.dependencies.chain = Chain::join(chain, view.into_further());
-        match outcome? {
+        let staged = outcome?;
+        let is_said = quorum::is_said(&staged, action);
+        debug_assert!(is_said, "`{action}` does not say whether others must approve it");
+        match staged {
+            // An act of the table whose operation forgot to say is not done.
+            _ if !is_said => {
+                let message = "the call does not say whether others must approve it";
+                let error = ServiceError::new(ErrorKind::Internal, message);
+                Err(Refused::recorded(error, EntryDetail::default()))
+            }
             // What was asked for is what was decided on, in the one form that is compared, shown and kept.
             staged if staged.asked().is_some_and(|asked| asked.action() != action) => {
                 let error = ServiceError::new(ErrorKind::Internal, "the call is not what it says");
                 Err(Refused::recorded(error, EntryDetail::default()))
             }
+            // Whether it would be done is for those to say who must approve it.
+            staged if staged.quorum().is_some() => Ok(staged),
             staged if call.dry_run => Err(Refused::dry(&staged)),
             staged => Ok(staged),
         }
@@ -317,17 +337,28 @@ impl Road {
         turn: Option<&Turn>,
     ) -> Result<Released<O::Output>, Ended> {
         // Places are kept until the entry is durable.
-        let Admitted { epoch, caller, places: _places, why, room, least_room, header, mut dependencies } =
-            admitted;
+        let Admitted {
+            epoch,
+            caller,
+            places: _places,
+            mut why,
+            room,
+            least_room,
+            mut header,
+            mut dependencies,
+        } = admitted;
         let (mut changes, restricts, details, end) = match outcome {
             Ok(staged) => {
                 (dependencies.other_key, dependencies.other_ring) = staged.other.unzip();
                 let (changes, restricts, details, shut) = staged.split();
                 (changes, restricts, details, Ok(shut))
             }
-            Err(Refused { error, .. }) if self.room() != Room::Plenty => return Err(error.into()),
-            Err(Refused { error, detail }) => {
-                (Vec::new(), Vec::new(), EntryDetails::from(detail), Err(error))
+            Err(Refused { error, kept: None, .. }) if self.room() != Room::Plenty => return Err(error.into()),
+            // What waits for others takes room, and takes nothing out of use.
+            Err(Refused { .. }) if self.room() != Room::Plenty => return Err(self.refuse_for_space().into()),
+            Err(Refused { error, detail, kept }) => {
+                let changes = kept.map(|kept| kept.take(&mut header, &mut why)).unwrap_or_default();
+                (changes, Vec::new(), EntryDetails::from(detail), Err(error))
             }
         };
         let row = RowKey::written_by(&changes);
@@ -524,6 +555,8 @@ struct Decided {
 struct Refused {
     error: ServiceError,
     detail: EntryDetail,
+    /// What is written all the same, where others must approve what is asked for.
+    kept: Option<Box<Kept>>,
 }
 
 impl Refused {
@@ -534,12 +567,13 @@ impl Refused {
         Self {
             error: error.about(detail.key),
             detail: EntryDetail { outcome: EntryOutcome(Outcome::DryRun), ..detail },
+            kept: None,
         }
     }
 
     fn recorded(error: ServiceError, detail: EntryDetail) -> Self {
         let detail = EntryDetail { outcome: EntryOutcome(outcome_of(error.kind())), ..detail };
-        Self { error, detail }
+        Self { error, detail, kept: None }
     }
 
     fn by_policy(denial: Denial, detail: EntryDetail, plane: Option<&str>) -> Self {
@@ -549,7 +583,8 @@ impl Refused {
         }
         // What you may not see is not found; the log knows better.
         let error = ServiceError::not_found().caused_by(denial.reason).hiding(detail.key);
-        Self { error, detail: EntryDetail { outcome: EntryOutcome(Outcome::Denied), ..detail } }
+        let detail = EntryDetail { outcome: EntryOutcome(Outcome::Denied), ..detail };
+        Self { error, detail, kept: None }
     }
 }
 

@@ -59,7 +59,7 @@ impl Operation for Loses {
     async fn run(&self, view: &View<'_>) -> Result<Staged<()>, ServiceError> {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let stale = Principal { revision: 7, ..system() };
-        let asked = Governed::Initialize { principals: Vec::new() };
+        let asked = Governed::Initialize { principals: Vec::new(), quorum: None };
         Ok(Staged::changing(asked, (), vec![Change::PutPrincipal(stale)], view.detail()))
     }
 }
@@ -219,16 +219,19 @@ async fn a_restriction_shares_no_epoch_with_one_of_the_same_or_of_what_it_rests_
     let by_responder = Dependencies { principal: Some(responder), ..Dependencies::default() };
     let free = Dependencies::default();
     let (release, held) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = oneshot::channel();
     let cut = tokio::spawn({
         let queue = site.road.queue.clone();
         async move {
             let entry = move |_, _| {
+                begin.send(()).unwrap();
                 held.recv().unwrap();
                 Ok(b"cut".to_vec())
             };
             queue.cut(entry).await
         }
     });
+    begun.await.unwrap();
     let before = site.road.epoch();
     let mut answers = Vec::new();
     for (restriction, dependencies) in [

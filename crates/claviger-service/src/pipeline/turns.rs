@@ -9,6 +9,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use claviger_core::GovernanceId;
 use claviger_core::alias::AliasName;
 use claviger_core::change::{Change, Row};
 use tokio::sync::oneshot;
@@ -33,7 +34,9 @@ impl RowKey {
             match change {
                 Change::PutAlias(alias) if alias.revision > 0 => Some(Self::Alias(alias.name.clone())),
                 Change::RemoveAlias(alias) => Some(Self::Alias(alias.name.clone())),
+                Change::PutApproval(approval) => row(Row::Approval(approval.id), approval.revision),
                 Change::PutCredential(credential) => row(Row::Credential(credential.id), credential.revision),
+                Change::PutGovernance(rules) => row(Row::Governance(GovernanceId::ONLY), rules.revision),
                 Change::PutGrant(grant) => row(Row::Grant(grant.id), grant.revision),
                 Change::PutKey(key) => row(Row::Key(key.id), key.revision),
                 Change::PutPrincipal(principal) => row(Row::Principal(principal.id), principal.revision),

@@ -10,14 +10,15 @@ mod live;
 mod rights;
 mod subjects;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use claviger_access::Cacheable;
 use claviger_audit::fact::VeilKey;
 use claviger_audit::identity::SubjectKey;
 use claviger_core::asset::Asset;
 use claviger_core::change::{Chain, Change, Dependencies};
+use claviger_core::governance::Governance;
 use claviger_core::key::KeyRing;
 use claviger_core::port::provider::ProviderHealth;
 use claviger_core::port::{Provider, Store};
@@ -37,6 +38,7 @@ use subjects::Subjects;
 use crate::error::{ErrorKind, ServiceError};
 use crate::evaluations::Evaluations;
 use crate::evidence_key::AnnouncedKey;
+use crate::governed::Governed;
 use crate::job::check_rows::RowCheck;
 use crate::job::destroy_due_keys::Blocked;
 use crate::log::time::LogTime;
@@ -160,6 +162,8 @@ pub(crate) struct State {
     assets_made: AtomicU64,
     known: Cache<[u8; 32], Arc<Cached<ResolvedCredential>>>,
     permits: Cache<PermitKey, Arc<Cached<Cacheable>>>,
+    /// The rules of the deployment, once they were read.
+    governance: Mutex<Option<Arc<Governance>>>,
     /// Tags encryption contexts and request ids in the log; one key per deployment, from which each key's is derived.
     tags: HmacSha256,
     /// Keys the fingerprints of material.
@@ -199,6 +203,7 @@ impl State {
             assets_made: AtomicU64::new(0),
             known: Cache::new(memory.credentials),
             permits: Cache::new(memory.permits),
+            governance: Mutex::default(),
             fingerprints: Arc::new(HmacSha256::new(&SecretBytes::copied_from(&tags.tag(&[b"fingerprint"])))),
             tags,
             veils,
@@ -438,6 +443,26 @@ impl State {
         Ok((Target::Key(Arc::clone(live.thing.record())), Some(live)))
     }
 
+    /// The rules of the deployment; those of one that nobody ever set, where there are none.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) async fn governance(&self) -> Result<Arc<Governance>, ServiceError> {
+        if let Some(known) = self.known_governance().clone() {
+            return Ok(known);
+        }
+        let sequence = self.fence.sequence();
+        let rules = Arc::new(self.store.find_governance().await?.unwrap_or_default());
+        let mut known = self.known_governance();
+        // Where a change was published while we read, what we read may be from before it.
+        *known = (self.fence.sequence() == sequence).then(|| Arc::clone(&rules));
+        Ok(rules)
+    }
+
+    fn known_governance(&self) -> MutexGuard<'_, Option<Arc<Governance>>> {
+        self.governance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Wants the subject keys of all who hold a role.
     pub(crate) async fn want_subjects(&self) -> Result<(), ServiceError> {
         for principal in self.store.list_role_holders().await? {
@@ -470,6 +495,11 @@ impl State {
     pub(crate) fn material_digest(&self, version: KeyVersionId, material: &SecretBytes) -> [u8; 32] {
         let number = version.number.to_be_bytes();
         self.tags.tag_of_secret(&[b"material", version.key.as_bytes(), &number], material)
+    }
+
+    /// What the same request is found by, for which others' approval was asked.
+    pub(crate) fn approval_tag(&self, asked: &Governed) -> [u8; 32] {
+        self.tags.tag(&[b"approval", asked.encode().as_slice()])
     }
 
     /// The tag of a caller's request id in the log.
@@ -517,6 +547,7 @@ impl Publish for Forget {
                 Change::PutAsset(Asset { revision: 0, .. }) => {
                     state.assets_made.fetch_add(1, Ordering::AcqRel);
                 }
+                Change::PutGovernance(_) => drop(state.known_governance().take()),
                 Change::PutLogTime(record) => state.time.adopt(record),
                 // A permit says what is allowed and is only ever outdated by a restriction, which the fence shows.
                 Change::CountUses { .. }
@@ -524,6 +555,7 @@ impl Publish for Forget {
                 | Change::ExpectNoAlias(_)
                 | Change::ExpectNone { .. }
                 | Change::NoteFacts(_)
+                | Change::PutApproval(_)
                 | Change::PutAsset(_)
                 | Change::PutDeclaration(_)
                 | Change::PutFactHead(_)

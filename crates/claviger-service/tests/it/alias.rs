@@ -184,6 +184,7 @@ async fn at_home() -> Deployment {
                 kind: PrincipalKind::Workload,
                 home,
                 environment: None,
+                same_person_as: None,
             };
             deployment.ask("ada", create).await.unwrap();
             let what = NewCredential::Certificate {

@@ -16,6 +16,7 @@ use claviger_service::operation::usage::{
 use claviger_service::operation::{CreateAsset, ListAssets, ReadAsset, ReadEntries, RingPatch, UpdateRing};
 use claviger_service::{AssetRef, ErrorKind, KeyRef, ServiceError};
 
+use crate::approvals::do_approved;
 use crate::deployment::Deployment;
 use crate::evidence::{hold, replay};
 
@@ -26,10 +27,9 @@ async fn enter(deployment: &Deployment, name: &str) -> Asset {
     deployment.ask("ada", create).await.unwrap().output
 }
 
-async fn rule(deployment: &Deployment, rule: AssetRule) {
+fn rule(rule: AssetRule) -> UpdateRing {
     let patch = RingPatch { assets: Some(rule), ..RingPatch::default() };
-    let update = UpdateRing { ring: "orders".parse().unwrap(), patch, if_revision: None };
-    deployment.ask("ada", update).await.unwrap();
+    UpdateRing { ring: "orders".parse().unwrap(), patch, if_revision: None }
 }
 
 fn named(value: &str) -> Context {
@@ -118,7 +118,7 @@ async fn where_the_ring_requires_assets_no_use_goes_without_one_that_is_there() 
     let asset = enter(&deployment, "patients").await;
     let id = asset.id.to_string();
     let old = used(&deployment, &key, seal(Context::EMPTY)).await.unwrap().ciphertext;
-    rule(&deployment, AssetRule::Required).await;
+    deployment.ask("ada", rule(AssetRule::Required)).await.unwrap();
 
     let missing = AssetId::random().unwrap().to_string();
     for refused in [Context::EMPTY, named("patients"), named(&missing), named("")] {
@@ -148,7 +148,7 @@ async fn where_the_ring_requires_assets_no_use_goes_without_one_that_is_there() 
         ErrorKind::ContextRequired
     );
     used(&deployment, &key, seal(named(&id))).await.unwrap();
-    rule(&deployment, AssetRule::Optional).await;
+    do_approved(&deployment, "ada", || rule(AssetRule::Optional)).await;
     used(&deployment, &key, open()).await.unwrap();
     hold(&deployment).await;
 }

@@ -17,6 +17,7 @@ use claviger_service::operation::{
 };
 use claviger_service::{ErrorKind, KeyRef, ServiceError};
 
+use crate::approvals::do_approved;
 use crate::deployment::Deployment;
 use crate::evidence::{hold, replay};
 
@@ -41,15 +42,22 @@ fn id(key: &KeyRecord) -> KeyRef {
     KeyRef::Id(key.key.id)
 }
 
-async fn of_ring(deployment: &Deployment, names: &[&str]) {
+fn ring_asks_for(names: &[&str]) -> UpdateRing {
     let patch = RingPatch { context_required: Some(required(names)), ..RingPatch::default() };
-    let update = UpdateRing { ring: "orders".parse().unwrap(), patch, if_revision: None };
-    deployment.ask("ada", update).await.unwrap();
+    UpdateRing { ring: "orders".parse().unwrap(), patch, if_revision: None }
+}
+
+async fn of_ring(deployment: &Deployment, names: &[&str]) {
+    deployment.ask("ada", ring_asks_for(names)).await.unwrap();
+}
+
+fn key_asks_for(key: &KeyRecord, names: &[&str]) -> UpdateKey {
+    let patch = KeyPatch { context_required: Some(required(names)), ..KeyPatch::default() };
+    UpdateKey { key: id(key), patch, if_revision: None }
 }
 
 async fn of_key(deployment: &Deployment, key: &KeyRecord, names: &[&str]) -> Result<(), ServiceError> {
-    let patch = KeyPatch { context_required: Some(required(names)), ..KeyPatch::default() };
-    deployment.ask("ada", UpdateKey { key: id(key), patch, if_revision: None }).await.map(drop)
+    deployment.ask("ada", key_asks_for(key, names)).await.map(drop)
 }
 
 fn seal(names: &[&str]) -> Encrypt {
@@ -125,8 +133,8 @@ async fn no_use_of_a_key_goes_without_what_its_ring_or_it_asks_for() {
     let verified = replay(&deployment).await;
     let fact = verified.objects.find(&Object::Key(key.key.id)).unwrap();
     assert!(fact.fields().contains_key(&19));
-    of_ring(&deployment, &[]).await;
-    of_key(&deployment, &key, &[]).await.unwrap();
+    do_approved(&deployment, "ada", || ring_asks_for(&[])).await;
+    do_approved(&deployment, "ada", || key_asks_for(&key, &[])).await;
     used(&deployment, &key, open(&old, &[])).await.unwrap();
     hold(&deployment).await;
 }

@@ -13,6 +13,7 @@ use claviger_service::operation::usage::{
 use claviger_service::operation::{CreateKey, CreateRing, ReadEntries, RingPatch, UpdateRing};
 use claviger_service::{ErrorKind, KeyRef, ServiceError};
 
+use crate::approvals::do_approved;
 use crate::deployment::Deployment;
 use crate::evidence::hold;
 
@@ -32,12 +33,9 @@ async fn create(
     Ok(deployment.ask_because("ada", reason, create).await?.output)
 }
 
-async fn rule(deployment: &Deployment, ring: &str, rule: PlaintextDataKeys) {
+fn rule(ring: &str, rule: PlaintextDataKeys) -> UpdateRing {
     let patch = RingPatch { plaintext_data_keys: Some(rule), ..RingPatch::default() };
-    deployment
-        .ask("ada", UpdateRing { ring: ring.parse().unwrap(), patch, if_revision: None })
-        .await
-        .unwrap();
+    UpdateRing { ring: ring.parse().unwrap(), patch, if_revision: None }
 }
 
 async fn used<U: KeyUse>(deployment: &Deployment, key: &KeyRef, what: U) -> Result<(), ErrorKind> {
@@ -99,10 +97,10 @@ async fn what_the_ring_refuses_is_handed_out_to_nobody_and_sealed_ones_are() {
     let sealed = GenerateDataKeyPairWithoutPlaintext { spec, context: context() };
     assert_eq!(used(&deployment, &id, sealed).await, Ok(()));
 
-    rule(&deployment, "cards", PlaintextDataKeys::Allowed).await;
+    do_approved(&deployment, "ada", || rule("cards", PlaintextDataKeys::Allowed)).await;
     assert_eq!(used(&deployment, &id, shown()).await, Ok(()));
     assert_eq!(used(&deployment, &id, pair()).await, Ok(()));
-    rule(&deployment, "cards", PlaintextDataKeys::Refused).await;
+    deployment.ask("ada", rule("cards", PlaintextDataKeys::Refused)).await.unwrap();
     assert_eq!(used(&deployment, &id, shown()).await, Err(ErrorKind::Denied));
     let filter = EntryFilter {
         operation: Some(Action::GenerateDataKey.code()),

@@ -38,7 +38,7 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
 }
 
 impl Signer {
-    fn new(deployment: &Deployment) -> Self {
+    pub(crate) fn new(deployment: &Deployment) -> Self {
         let material = generate(Spec::EcP256, &mut ModuleRandom).unwrap();
         let key = ReadyKey::for_purpose(Spec::EcP256, Purpose::Sign, &material.secret).unwrap();
         let empty = der(0x30, &[]);
@@ -66,6 +66,16 @@ impl Signer {
         Presented::certificate(&self.certificate)
     }
 
+    /// Its certificate.
+    pub(crate) fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    /// Signs a message.
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.key.sign(SignatureAlgorithm::EcdsaSha256, Message::Raw(message)).unwrap()
+    }
+
     /// A statement, signed now and good for a year.
     pub(crate) fn signed(&self, now: Timestamp) -> Attest {
         self.signed_for(&self.deployment, now)
@@ -82,8 +92,7 @@ impl Signer {
             evidence: vec![[8; 32]],
             public_key: self.key.public_key().unwrap().to_vec(),
         };
-        let message = signed_bytes(&claim);
-        let signature = self.key.sign(SignatureAlgorithm::EcdsaSha256, Message::Raw(&message)).unwrap();
+        let signature = self.sign(&signed_bytes(&claim));
         Attest {
             statement: claim.statement,
             statement_digest: claim.statement_digest,

@@ -45,12 +45,14 @@ async fn refused<O: claviger_service::Operation>(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_custodians_must_approve_nothing_is_destroyed_yet() {
+async fn where_custodians_must_approve_nobody_schedules_a_destruction_alone() {
     let deployment = Deployment::build().await;
     let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let error = deployment.ask("ada", schedule(&key, None)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ApprovalRequired);
-    assert!(error.public_message().contains("approval of 2 custodians"), "{error}");
+    assert!(error.public_message().contains("2 custodians other than you must approve it"), "{error}");
+    assert!(error.public_message().contains("there are only 0 who could"), "{error}");
+    assert!(error.approval().is_some());
     assert_eq!(states(&deployment, key.key.id).await, [(State::Active, State::Active)]);
 }
 

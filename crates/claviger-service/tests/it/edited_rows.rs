@@ -6,29 +6,32 @@ use std::time::Duration;
 use claviger_audit::fact::show_field;
 use claviger_audit::verify::{Comparison, Verified};
 use claviger_core::grant::Conditions;
-use claviger_core::key::{DataClass, Labels, RotatedKeys};
+use claviger_core::key::{DataClass, KeyRecord, Labels, RotatedKeys};
 use claviger_core::object::{Kind, Object, RowCursor};
 use claviger_core::port::Store as _;
 use claviger_core::{Action, KeyRingId, Purpose, Spec};
 use claviger_service::operation::{
     CreateAlias, CreateAsset, CreateCredential, CreateGrant, GrantOn, KeyPatch, LabelPatch, NewCredential,
-    ReadRows, RingPatch, UpdateKey, UpdateRing, WithdrawDeclaration,
+    ReadRows, RingPatch, ScheduleDestroy, SetGovernance, UpdateKey, UpdateRing, WithdrawDeclaration,
 };
 use claviger_service::{KeyRef, PrincipalRef, RingRef};
 use claviger_testkit::older::{OLDER, WITHOUT_FACTS};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use crate::approvals::{approval, custodian, denial, pending};
 use crate::declarations::parameter;
-use crate::deployment::Deployment;
+use crate::deployment::{DAY, Deployment};
 use crate::evidence::{differences, replay};
 
 /// Tables of objects, with what names a row of each.
-const TABLES: [(&str, &[&str]); 10] = [
+const TABLES: [(&str, &[&str]); 12] = [
     ("alias", &["name"]),
+    ("approval", &["id"]),
     ("asset", &["id"]),
     ("credential", &["id"]),
     ("declaration", &["id"]),
+    ("governance", &["id"]),
     ("grants", &["id"]),
     ("key", &["id"]),
     ("key_version", &["key", "number"]),
@@ -68,6 +71,7 @@ pub(crate) async fn furnish(deployment: &Deployment) {
     deployment.ask("ada", parameter("period_days", "180")).await.unwrap();
     let withdrawn = deployment.ask("ada", parameter("period_days", "90")).await.unwrap().output.row.id;
     deployment.ask("otto", WithdrawDeclaration { declaration: withdrawn }).await.unwrap();
+    approvals(deployment, &key).await;
     let app = || PrincipalRef::Name("app".parse().unwrap());
     let lifetime = Duration::from_secs(3600);
     let what = NewCredential::ShortLived { lifetime };
@@ -88,6 +92,25 @@ pub(crate) async fn furnish(deployment: &Deployment) {
         retiring: None,
     };
     deployment.ask("otto", grant).await.unwrap();
+}
+
+/// Rules of the deployment; and approvals, one that somebody approved and one that somebody denied.
+async fn approvals(deployment: &Deployment, key: &KeyRecord) {
+    let rules = SetGovernance { human_grant_lifetime: Some(Some(DAY * 90)), ..SetGovernance::default() };
+    deployment.ask("otto", rules).await.unwrap();
+    let signer = custodian(deployment, "carl").await;
+    for denied in [false, true] {
+        let waiting = Some(DAY * if denied { 31 } else { 30 });
+        let schedule = ScheduleDestroy { key: KeyRef::Id(key.key.id), waiting };
+        let id = pending(deployment.ask("ada", schedule).await);
+        let row = deployment.store.find_approval(id).await.unwrap().unwrap();
+        let now = deployment.clock.wall();
+        if denied {
+            deployment.ask_with(signer.presented(), denial(&signer, &row, now)).await.unwrap();
+        } else {
+            deployment.ask_with(signer.presented(), approval(&signer, &row, now)).await.unwrap();
+        }
+    }
 }
 
 /// What differs, or that a row does not read.
@@ -150,7 +173,9 @@ fn columns_of(database: &Connection, table: &str) -> Vec<(String, String)> {
 /// The values of the newest row.
 fn row_of(database: &Connection, table: &str, columns: &[String]) -> Vec<Value> {
     let made = match table {
+        "approval" => "requested_at",
         "declaration" => "declared_at",
+        "governance" => "set_at",
         "reason" => "given_at",
         _ => "created_at",
     };

@@ -32,6 +32,7 @@ async fn application(deployment: &Deployment, who: &str, environment: Option<&st
         kind: PrincipalKind::Workload,
         home: None,
         environment: environment.map(name),
+        same_person_as: None,
     };
     deployment.ask("ada", create).await.unwrap();
     let expires_at = deployment.clock.wall().after(DAY * 30);

@@ -15,7 +15,8 @@ use tokio::runtime::Handle;
 
 use crate::deployment::Deployment;
 
-struct Exported<'a>(&'a Deployment);
+/// The log as whoever exports it reads it.
+pub(crate) struct Exported<'a>(pub(crate) &'a Deployment);
 
 impl Files for Exported<'_> {
     fn read(&self, name: &str) -> Result<Vec<u8>, NoFile> {

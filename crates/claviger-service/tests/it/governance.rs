@@ -72,6 +72,7 @@ async fn who_cannot_act_is_no_last_one_and_keeps_nobody() {
         kind: PrincipalKind::Human,
         home: None,
         environment: None,
+        same_person_as: None,
     };
     deployment.ask("otto", responder).await.unwrap();
     revoke(&deployment, "otto", "olga").await.unwrap();
@@ -90,6 +91,7 @@ async fn an_expired_credential_keeps_no_role_filled() {
             kind: PrincipalKind::Human,
             home: None,
             environment: None,
+            same_person_as: None,
         };
         deployment.ask(officer, create).await.unwrap();
         let what = NewCredential::Token { lifetime: Duration::from_secs(60) };
@@ -142,6 +144,7 @@ async fn a_recovery_makes_one_officer_who_is_shown_until_another_person_acknowle
         kind: PrincipalKind::Human,
         home: None,
         environment: None,
+        same_person_as: None,
     };
     deployment.ask("rita", create).await.unwrap();
     deployment.ask("ralf", AssignRole { principal: principal("nora"), role: Role::Responder }).await.unwrap();

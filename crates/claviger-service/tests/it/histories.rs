@@ -29,6 +29,7 @@ use claviger_service::operation::*;
 use claviger_service::{ErrorKind, KeyRef, PrincipalRef, RingRef, ServiceError};
 use proptest::prelude::*;
 
+use crate::approvals::{CUSTODIANS, approval, call, denial};
 use crate::declarations::{Signer, parameter};
 use crate::deployment::{DAY, Deployment, certificate_of, system};
 use crate::evidence::{Reading, hold, live_rows, replay, replay_at};
@@ -50,8 +51,10 @@ const GIVEN: [Action; 5] =
 enum Step {
     AcknowledgeRecovery { which: usize },
     Alias { name: usize, key: usize, how: AliasStep },
+    Approve { which: usize },
     AssignRole { to: usize, role: usize, withdraw: bool },
     Attest,
+    CancelApproval { which: usize },
     CancelDestroy { key: usize },
     ConfirmClock,
     ConfirmRights,
@@ -64,6 +67,7 @@ enum Step {
     CreateRing,
     Declare { name: usize },
     Delegate { by: usize, to: usize, key: usize },
+    Deny { which: usize },
     ErasePrincipal { which: usize },
     EraseReason { which: usize },
     Import { key: usize, new: bool },
@@ -81,6 +85,7 @@ enum Step {
     RotateKey { key: usize },
     ScheduleDestroy { key: usize },
     Separate { ring: usize, relaxed: bool },
+    SetGovernance { what: usize },
     Snapshot,
     UpdateKey { key: usize, what: usize },
     UpdateRing { ring: usize, what: usize },
@@ -133,6 +138,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => one().prop_map(|which| Step::AcknowledgeRecovery { which }),
         1 => one().prop_map(|which| Step::ErasePrincipal { which }),
         1 => one().prop_map(|which| Step::EraseReason { which }),
+        5 => one().prop_map(|which| Step::Approve { which }),
+        1 => one().prop_map(|which| Step::Deny { which }),
+        1 => one().prop_map(|which| Step::CancelApproval { which }),
+        1 => one().prop_map(|what| Step::SetGovernance { what }),
     ];
     let rights = prop_oneof![
         5 => (one(), one(), any::<bool>(), 0_usize..3, any::<bool>()).prop_map(|(to, on, whole_ring, pairs, until)| {
@@ -241,6 +250,10 @@ impl Made {
             Step::Attest | Step::Declare { .. } | Step::WithdrawDeclaration { .. } => {
                 Box::pin(self.take_declaration(&deployment, step)).await;
             }
+            Step::Approve { .. }
+            | Step::CancelApproval { .. }
+            | Step::Deny { .. }
+            | Step::SetGovernance { .. } => Box::pin(self.take_approval(&deployment, step)).await,
             Step::CreateAsset { .. } | Step::CreateRing | Step::UpdateRing { .. } | Step::Separate { .. } => {
                 Box::pin(self.take_ring(&deployment, step)).await;
             }
@@ -316,6 +329,54 @@ impl Made {
         }
     }
 
+    async fn take_approval(&self, deployment: &Deployment, step: &Step) {
+        let approvals = ids(deployment, Kind::Approval).await;
+        let row = |which: usize| match pick(&approvals, which) {
+            Some((_, StateRow::Approval(row))) => Some(row.clone()),
+            _ => None,
+        };
+        match step {
+            // By as many as must, and then it is done.
+            Step::Approve { which } => {
+                let Some(row) = row(*which) else { return };
+                for custodian in CUSTODIANS {
+                    let Some(signer) = bear(Signer::of(deployment, custodian).await, step) else { return };
+                    let approve = approval(&signer, &row, deployment.clock.wall());
+                    bear(deployment.ask_with(signer.presented(), approve).await, step);
+                }
+                let requester = deployment.store.find_principal(row.requester).await.unwrap().unwrap();
+                let call = call(requester.name.as_str(), row.id);
+                bear(deployment.road.execute(call).await, step);
+            }
+            Step::Deny { which } => {
+                let Some(row) = row(*which) else { return };
+                let Some(signer) = bear(Signer::of(deployment, CUSTODIANS[0]).await, step) else { return };
+                let deny = denial(&signer, &row, deployment.clock.wall());
+                bear(deployment.ask_with(signer.presented(), deny).await, step);
+            }
+            Step::CancelApproval { which } => {
+                let Some(row) = row(*which) else { return };
+                bear(deployment.ask("otto", CancelApproval { approval: row.id }).await, step);
+            }
+            Step::SetGovernance { what } => {
+                let set = match what % 4 {
+                    0 => SetGovernance {
+                        quorum: Some(if what % 3 == 0 { 0 } else { 2 }),
+                        ..SetGovernance::default()
+                    },
+                    1 => SetGovernance { compromise_burst: Some(1), ..SetGovernance::default() },
+                    2 => SetGovernance {
+                        human_grant_lifetime: Some((what % 3 == 0).then_some(DAY * 30)),
+                        ..SetGovernance::default()
+                    },
+                    _ => SetGovernance { approval_lifetime: Some(DAY * 2), ..SetGovernance::default() },
+                };
+                bear(deployment.ask("otto", set).await, step);
+            }
+            _ => {}
+        }
+    }
+
     async fn take_declaration(&self, deployment: &Deployment, step: &Step) {
         match step {
             Step::Attest => {
@@ -344,6 +405,7 @@ impl Made {
                     name: format!("person-{}", self.people).parse().unwrap(),
                     kind: PrincipalKind::Human,
                     environment: None,
+                    same_person_as: None,
                     home: None,
                 };
                 self.people += usize::from(bear(deployment.ask("otto", create).await, step).is_some());
@@ -353,6 +415,7 @@ impl Made {
                     name: format!("own-{}", self.applications).parse().unwrap(),
                     kind: PrincipalKind::Workload,
                     environment: None,
+                    same_person_as: None,
                     home: (self.applications % 2 == 1).then(|| self.ring(self.applications)),
                 };
                 self.applications += usize::from(bear(deployment.ask("ada", create).await, step).is_some());
@@ -616,7 +679,8 @@ async fn explain(deployment: &Deployment, key: KeyId, at: Option<Timestamp>) -> 
 
 /// Takes the steps; holds live state against the log at the end, and at the moments behind two of them.
 async fn live_through(steps: &[Step]) {
-    let mut deployment = Deployment::build().await;
+    let custodian = |name: &str| (name.to_owned(), PrincipalKind::Human, Some(Role::Custodian));
+    let mut deployment = Deployment::build_among(false, CUSTODIANS.map(custodian).to_vec()).await;
     for ring in RINGS {
         let create = CreateRing { name: ring.parse().unwrap(), policy: RingPolicy::default() };
         deployment.ask("ada", create).await.unwrap();
@@ -683,9 +747,11 @@ fn actions_of(step: &Step) -> Vec<Action> {
         Step::AcknowledgeRecovery { .. } => vec![AcknowledgeRecovery],
         Step::Alias { how: AliasStep::Remove, .. } => vec![RemoveAlias],
         Step::Alias { .. } => vec![PutAlias],
+        Step::Approve { .. } => vec![CreateCredential, Approve],
         Step::AssignRole { withdraw: false, .. } => vec![AssignRole],
         Step::AssignRole { .. } => vec![WithdrawRole],
         Step::Attest => vec![CreateCredential, Attest],
+        Step::CancelApproval { .. } => vec![CancelApproval],
         Step::CancelDestroy { .. } => vec![CancelDestroy],
         Step::ConfirmClock => vec![ConfirmClock],
         Step::ConfirmRights => vec![ReadRights, ConfirmRights],
@@ -697,6 +763,7 @@ fn actions_of(step: &Step) -> Vec<Action> {
         Step::CreateRing => vec![CreateRing],
         Step::Declare { .. } => vec![Declare],
         Step::Delegate { .. } => vec![DelegateGrant],
+        Step::Deny { .. } => vec![CreateCredential, Deny],
         Step::ErasePrincipal { .. } => vec![ErasePrincipal],
         Step::EraseReason { .. } => vec![EraseReason],
         Step::Import { .. } => vec![ReadImportParameters, ImportMaterial],
@@ -717,6 +784,7 @@ fn actions_of(step: &Step) -> Vec<Action> {
         Step::RotateKey { .. } => vec![RotateKey],
         Step::ScheduleDestroy { .. } => vec![ScheduleDestroy],
         Step::Separate { .. } => vec![SetRingSeparation],
+        Step::SetGovernance { .. } => vec![SetGovernance],
         Step::Snapshot => vec![Snapshot],
         Step::UpdateKey { .. } => vec![UpdateKey],
         Step::UpdateRing { .. } => vec![UpdateRing],

@@ -12,6 +12,7 @@ use claviger_service::operation::{
 };
 use claviger_service::{ErrorKind, KeyRef};
 
+use crate::approvals::do_approved;
 use crate::deployment::{DAY, Deployment};
 use crate::evidence::hold;
 
@@ -19,10 +20,18 @@ async fn key(deployment: &Deployment, name: &str) -> KeyRecord {
     deployment.key(name, Purpose::Encrypt, Spec::Aes256Gcm).await
 }
 
-async fn rotate_every(deployment: &Deployment, key: &KeyRecord, days: Option<u32>) {
+fn rotating_every(key: &KeyRecord, days: Option<u32>) -> UpdateKey {
     let patch = KeyPatch { rotation_period: Some(days.map(|days| DAY * days)), ..KeyPatch::default() };
-    let update = UpdateKey { key: KeyRef::Id(key.key.id), patch, if_revision: None };
-    deployment.ask("ada", update).await.unwrap();
+    UpdateKey { key: KeyRef::Id(key.key.id), patch, if_revision: None }
+}
+
+async fn rotate_every(deployment: &Deployment, key: &KeyRecord, days: u32) {
+    deployment.ask("ada", rotating_every(key, Some(days))).await.unwrap();
+}
+
+/// Less often than until now, or by no rule of its own: custodians approve it.
+async fn rotate_less(deployment: &Deployment, key: &KeyRecord, days: Option<u32>) {
+    do_approved(deployment, "ada", || rotating_every(key, days)).await;
 }
 
 async fn rotate_ring_every(deployment: &Deployment, days: u32) {
@@ -45,8 +54,8 @@ async fn due_keys_rotate_by_their_own_rule_or_their_rings_and_others_do_not() {
     let (own, of_ring, slower) =
         (key(&deployment, "own").await, key(&deployment, "ring").await, key(&deployment, "slow").await);
     deployment.grant(&own, &[Action::Encrypt, Action::Decrypt]).await;
-    rotate_every(&deployment, &own, Some(10)).await;
-    rotate_every(&deployment, &slower, Some(90)).await;
+    rotate_every(&deployment, &own, 10).await;
+    rotate_every(&deployment, &slower, 90).await;
     rotate_ring_every(&deployment, 30).await;
     let sealed = deployment.encrypt("app", &own, b"old").await.unwrap();
     let expect = async |day: u32, of_own: usize, of_rings: usize| {
@@ -72,7 +81,7 @@ async fn due_keys_rotate_by_their_own_rule_or_their_rings_and_others_do_not() {
 async fn a_rotation_that_was_asked_for_is_distinguished_and_does_not_move_the_schedule() {
     let deployment = Deployment::build().await;
     let key = key(&deployment, "cards").await;
-    rotate_every(&deployment, &key, Some(10)).await;
+    rotate_every(&deployment, &key, 10).await;
     deployment.clock.advance(DAY * 6);
     let next = async || {
         let read = ReadKey { key: KeyRef::Id(key.key.id) };
@@ -95,17 +104,17 @@ async fn a_period_counts_from_the_day_on_which_it_was_set_and_the_same_once_more
     let deployment = Deployment::build().await;
     let key = key(&deployment, "cards").await;
     deployment.clock.advance(DAY * 100);
-    rotate_every(&deployment, &key, Some(10)).await;
+    rotate_every(&deployment, &key, 10).await;
     deployment.road.do_what_is_due().await;
     assert_eq!(rotations(&deployment, &key).await, []);
     deployment.clock.advance(DAY * 6);
-    rotate_every(&deployment, &key, Some(10)).await;
+    rotate_every(&deployment, &key, 10).await;
     deployment.clock.advance(DAY * 5);
     deployment.road.do_what_is_due().await;
     assert_eq!(rotations(&deployment, &key).await, [Rotation::ByPolicy]);
     // Another period begins anew.
     deployment.clock.advance(DAY * 9);
-    rotate_every(&deployment, &key, Some(20)).await;
+    rotate_less(&deployment, &key, Some(20)).await;
     deployment.clock.advance(DAY * 19);
     deployment.road.do_what_is_due().await;
     assert_eq!(rotations(&deployment, &key).await.len(), 1);
@@ -121,7 +130,7 @@ async fn a_rings_period_leaves_keys_with_a_public_half_alone_unless_it_says_so()
     let pair = deployment.key("seals", Purpose::Sign, Spec::EcP256).await;
     let own = deployment.key("own", Purpose::Sign, Spec::EcP256).await;
     rotate_ring_every(&deployment, 30).await;
-    rotate_every(&deployment, &own, Some(30)).await;
+    rotate_every(&deployment, &own, 30).await;
     let next = async |key: &KeyRecord| {
         let read = ReadKey { key: KeyRef::Id(key.key.id) };
         deployment.ask("vera", read).await.unwrap().output.next_rotation_at()
@@ -145,7 +154,7 @@ async fn a_rings_period_leaves_keys_with_a_public_half_alone_unless_it_says_so()
 async fn a_suspended_key_does_not_rotate_before_it_is_back() {
     let deployment = Deployment::build().await;
     let key = key(&deployment, "cards").await;
-    rotate_every(&deployment, &key, Some(10)).await;
+    rotate_every(&deployment, &key, 10).await;
     let step = |event| ChangeKeyState::new(KeyRef::Id(key.key.id), None, event).unwrap();
     deployment.ask("ada", step(Event::Suspend)).await.unwrap();
     deployment.clock.advance(DAY * 11);
@@ -163,8 +172,8 @@ async fn a_suspended_key_does_not_rotate_before_it_is_back() {
 async fn a_key_without_a_rule_does_not_rotate() {
     let deployment = Deployment::build().await;
     let key = key(&deployment, "cards").await;
-    rotate_every(&deployment, &key, Some(10)).await;
-    rotate_every(&deployment, &key, None).await;
+    rotate_every(&deployment, &key, 10).await;
+    rotate_less(&deployment, &key, None).await;
     deployment.clock.advance(DAY * 400);
     deployment.road.do_what_is_due().await;
     assert_eq!(rotations(&deployment, &key).await, []);
@@ -174,7 +183,7 @@ async fn a_key_without_a_rule_does_not_rotate() {
 async fn what_a_job_does_is_in_the_log_and_nothing_else_is() {
     let deployment = Deployment::build().await;
     let key = key(&deployment, "cards").await;
-    rotate_every(&deployment, &key, Some(10)).await;
+    rotate_every(&deployment, &key, 10).await;
     deployment.clock.advance(DAY * 11);
     deployment.road.do_what_is_due().await;
     deployment.road.do_what_is_due().await;

@@ -2,14 +2,18 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails here")]
 
+mod access_analysis;
 mod access_keys;
 mod alias;
 mod altered_rows;
+mod approval_histories;
+mod approvals;
 mod assets;
 mod chains;
 mod clock;
 mod contention;
 mod context;
+mod controls;
 mod data_keys;
 mod declarations;
 mod delegation;
@@ -25,6 +29,7 @@ mod governance;
 mod histories;
 mod import;
 mod jobs;
+mod leaving;
 mod lifecycle;
 mod log;
 mod makers;

@@ -26,7 +26,8 @@ async fn create(
     name: &str,
     kind: PrincipalKind,
 ) -> Result<Principal, ServiceError> {
-    let create = CreatePrincipal { name: name.parse().unwrap(), kind, home: None, environment: None };
+    let name = name.parse().unwrap();
+    let create = CreatePrincipal { name, kind, home: None, environment: None, same_person_as: None };
     Ok(deployment.ask(by, create).await?.output)
 }
 

@@ -95,7 +95,7 @@ impl Place {
         if self.shape == Shape::Principals {
             let name = holder(number).parse().unwrap();
             let kind = PrincipalKind::Workload;
-            let create = CreatePrincipal { name, kind, home: None, environment: None };
+            let create = CreatePrincipal { name, kind, home: None, environment: None, same_person_as: None };
             drop(self.deployment.ask("ada", create).await.unwrap());
         }
     }

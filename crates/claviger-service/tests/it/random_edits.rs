@@ -356,6 +356,8 @@ async fn refused_at_use(deployment: &Deployment, kind: Kind) -> BTreeSet<String>
             Object::Grant(id) => store.find_grant(id).await.map(|found| found.is_some()),
             Object::Asset(id) => store.find_asset(id).await.map(|found| found.is_some()),
             Object::Declaration(id) => store.find_declaration(id).await.map(|found| found.is_some()),
+            Object::Approval(id) => store.find_approval(id).await.map(|found| found.is_some()),
+            Object::Governance(_) => store.find_governance().await.map(|found| found.is_some()),
             Object::Alias(_) | Object::Node(_) | Object::Reason(_) | Object::RightsReview(_) => Ok(row.holds),
         };
         if !matches!(outcome, Ok(true)) {
@@ -399,6 +401,8 @@ fn kind_of(table: &str) -> Option<Kind> {
         "alias" => Kind::Alias,
         "asset" => Kind::Asset,
         "declaration" => Kind::Declaration,
+        "approval" => Kind::Approval,
+        "governance" => Kind::Governance,
         _ => return None,
     })
 }

@@ -219,6 +219,7 @@ async fn erasing_a_person_leaves_names_of_keys_reasons_and_pseudonyms() {
         kind: PrincipalKind::Human,
         home: None,
         environment: None,
+        same_person_as: None,
     };
     deployment.ask("otto", create).await.unwrap();
     deployment
@@ -256,6 +257,7 @@ async fn erasing_a_person_leaves_names_of_keys_reasons_and_pseudonyms() {
         kind: PrincipalKind::Human,
         home: None,
         environment: None,
+        same_person_as: None,
     };
     assert_eq!(deployment.ask("otto", taken).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
     // The name is nowhere any more; all else reads, every digest verifies, and what is live is what the log yields.

@@ -174,6 +174,7 @@ async fn what_is_renewed_keeps_its_maker() {
         kind: PrincipalKind::Human,
         home: None,
         environment: None,
+        same_person_as: None,
     };
     deployment.ask("olga", create).await.unwrap();
     let made = give(&deployment, "otto", "carla", NewCredential::Token { lifetime: DAY * 30 }).await;
@@ -298,6 +299,7 @@ async fn whose_last_credential_ends_within_30_days_is_shown() {
         kind,
         home: None,
         environment: None,
+        same_person_as: None,
     };
     deployment.ask("ada", create("shop", PrincipalKind::Workload)).await.unwrap();
     deployment.ask("ada", create("brief", PrincipalKind::Workload)).await.unwrap();

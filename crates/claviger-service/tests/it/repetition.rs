@@ -86,6 +86,7 @@ async fn each_creating_call_finds_what_it_made() {
         kind: PrincipalKind::Workload,
         home: Some(home.parse().unwrap()),
         environment: None,
+        same_person_as: None,
     };
     let billing = deployment.ask_once("ada", "4", person("orders")).await.unwrap().output;
     let again = deployment.ask_once("ada", "4", person(&made.id.to_string())).await.unwrap().output;

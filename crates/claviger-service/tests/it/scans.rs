@@ -114,7 +114,7 @@ async fn flipped_wraps_are_found_and_named() {
     let found = unopened(&report);
     assert_eq!(found[0], (SecretKind::Material, format!("version {key}/1")));
     assert_eq!([found[1].0, found[2].0], [SecretKind::AccessKeySecret, SecretKind::VeilKey]);
-    assert!(found[2].1.starts_with("declaration "), "{found:?}");
+    assert!(found[2].1.starts_with("approval "), "{found:?}");
     assert_eq!(scans(&deployment).await, [report.summary()]);
 }
 

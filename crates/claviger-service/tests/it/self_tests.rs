@@ -54,6 +54,7 @@ async fn nothing_is_generated_after_a_failed_test_until_a_start_has_passed_them(
         kind: PrincipalKind::Workload,
         home: None,
         environment: None,
+        same_person_as: None,
     };
     deployment.ask("ada", spare).await.unwrap();
 
@@ -71,6 +72,7 @@ async fn nothing_is_generated_after_a_failed_test_until_a_start_has_passed_them(
         kind: PrincipalKind::Workload,
         home: None,
         environment: None,
+        same_person_as: None,
     };
     let token = CreateCredential {
         principal: PrincipalRef::Name("spare".parse().unwrap()),

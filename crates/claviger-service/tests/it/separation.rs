@@ -44,8 +44,13 @@ fn encrypting(principal: &PrincipalRef, on: GrantOn) -> CreateGrant {
 
 async fn person(deployment: &Deployment, name: &str) -> PrincipalRef {
     let name: claviger_core::Name = name.parse().unwrap();
-    let create =
-        CreatePrincipal { name: name.clone(), kind: PrincipalKind::Human, home: None, environment: None };
+    let create = CreatePrincipal {
+        name: name.clone(),
+        kind: PrincipalKind::Human,
+        home: None,
+        environment: None,
+        same_person_as: None,
+    };
     deployment.ask("otto", create).await.unwrap();
     PrincipalRef::Name(name)
 }

@@ -5,6 +5,8 @@
 -- When a destruction was scheduled: its instant follows the wait that the ring asks for when it is carried out. What was
 -- scheduled under schema 1 does not say when; it is taken as scheduled at its end, so that no wait is cut short.
 ALTER TABLE key ADD COLUMN destroy_scheduled_at INTEGER;
+-- By which approval it was scheduled, where others had to approve.
+ALTER TABLE key ADD COLUMN destroy_approval BLOB CHECK (destroy_approval IS NULL OR (length(destroy_approval) = 16 AND destroy_at IS NOT NULL));
 UPDATE key SET destroy_scheduled_at = destroy_at WHERE destroy_at IS NOT NULL;
 DROP INDEX key_by_destruction;
 CREATE INDEX key_by_destruction ON key (destroy_at, id) WHERE destroy_at IS NOT NULL;
@@ -85,6 +87,59 @@ CREATE INDEX declaration_kind ON declaration (kind, id);
 CREATE INDEX declaration_subject ON declaration (subject, id);
 CREATE INDEX declaration_of_one ON declaration (declared_by, id);
 
+-- ---- Approvals ----
+--
+-- What people ask for that others must approve, and what they decide. `asked` is the one encoding of it, in the log's own form; `request`
+-- a keyed digest by which the same request is found again; `digest` that of the form which approvers sign. `seen` are the rows, with
+-- their revisions, that it was decided on, `decisions` what was decided, each in one encoding. Rows change by decisions and by the
+-- end alone, and are never deleted. One of a request at a time has not ended.
+CREATE TABLE approval (
+    id           BLOB    PRIMARY KEY CHECK (length(id) = 16),
+    action       INTEGER NOT NULL,
+    ring         BLOB    CHECK (length(ring) = 16),
+    requester    BLOB    NOT NULL CHECK (length(requester) = 16),
+    asked        BLOB    NOT NULL CHECK (length(asked) BETWEEN 1 AND 65536),
+    salt         BLOB    NOT NULL CHECK (length(salt) = 16),
+    request      BLOB    NOT NULL CHECK (length(request) = 32),
+    digest       BLOB    NOT NULL CHECK (length(digest) = 32),
+    seen         BLOB    NOT NULL,
+    quorum       INTEGER NOT NULL CHECK (quorum BETWEEN 1 AND 32),
+    eligible     TEXT    NOT NULL,
+    requested_at INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL CHECK (expires_at > requested_at),
+    decisions    BLOB    NOT NULL,
+    outcome      TEXT,
+    ended_at     INTEGER CHECK ((outcome IS NULL) = (ended_at IS NULL)),
+    ended_by     BLOB    CHECK ((outcome IS NULL) = (ended_by IS NULL)),
+    reason       BLOB    CHECK (length(reason) IN (1, 16)),
+    revision     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX approval_open_request ON approval (requester, request) WHERE outcome IS NULL;
+CREATE INDEX approval_request ON approval (requester, request, requested_at, id);
+CREATE INDEX approval_open ON approval (id) WHERE outcome IS NULL;
+CREATE INDEX approval_of_one ON approval (requester, id);
+CREATE INDEX approval_open_of_one ON approval (requester, expires_at) WHERE outcome IS NULL;
+
+-- ---- The rules of the deployment ----
+--
+-- How many must approve what concerns all of it, and for how long rights last, in microseconds. One row, or none where nobody set any.
+CREATE TABLE governance (
+    id                   BLOB    PRIMARY KEY CHECK (id = zeroblob(16)),
+    quorum               INTEGER NOT NULL,
+    approval_lifetime    INTEGER NOT NULL,
+    human_grant_lifetime INTEGER,
+    break_glass_lifetime INTEGER NOT NULL,
+    compromise_burst     INTEGER NOT NULL,
+    set_by               BLOB    NOT NULL CHECK (length(set_by) = 16),
+    set_at               INTEGER NOT NULL,
+    reason               BLOB    CHECK (length(reason) IN (1, 16)),
+    revision             INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Whether as many custodians must approve each grant on a ring, or on a key of it, as the ring's quorum says.
+ALTER TABLE ring ADD COLUMN grants_under_quorum INTEGER NOT NULL DEFAULT 0 CHECK (grants_under_quorum IN (0, 1));
+
 -- ---- The log's time ----
 --
 -- What is remembered of it from one start to the next; no row before the first start that takes a step. `steps` are pairs of
@@ -118,6 +173,9 @@ CREATE TABLE reason (
     erased_at INTEGER CHECK ((erased_by IS NULL) = (erased_at IS NULL)),
     revision  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What one person gave reasons for in some time.
+CREATE INDEX reason_of_one ON reason (given_by, action, given_at);
 
 -- The reason of a grant of schema 1 takes the identifier of its grant. 307 is the giving of a grant.
 INSERT INTO reason (id, action, text, given_by, given_at, revision)
@@ -280,6 +338,10 @@ ALTER TABLE principal ADD COLUMN acknowledged_by BLOB CHECK (length(acknowledged
 ALTER TABLE principal ADD COLUMN erased_by BLOB CHECK (length(erased_by) = 16);
 ALTER TABLE principal ADD COLUMN erased_at INTEGER CHECK ((erased_by IS NULL) = (erased_at IS NULL));
 
+-- The account that stood for the same person first; without a value for that one, and for who has no other.
+ALTER TABLE principal ADD COLUMN same_person_as BLOB CHECK (length(same_person_as) = 16);
+CREATE INDEX principal_accounts ON principal (same_person_as) WHERE same_person_as IS NOT NULL;
+
 ALTER TABLE credential ADD COLUMN created_by BLOB CHECK (length(created_by) = 16);
 -- The credential that its holder renewed by this one.
 ALTER TABLE credential ADD COLUMN renews BLOB CHECK (length(renews) = 16);
@@ -288,6 +350,11 @@ CREATE INDEX credential_by_end ON credential (expires_at) WHERE standing = 'acti
 
 CREATE INDEX principal_unacknowledged ON principal (recovered_at)
     WHERE recovered_at IS NOT NULL AND acknowledged_by IS NULL;
+
+-- What somebody who leaves answered for, and what they made.
+CREATE INDEX key_by_owner ON key (owner, ring_name, name);
+CREATE INDEX principal_by_maker ON principal (created_by, name) WHERE standing = 'active';
+CREATE INDEX credential_by_maker ON credential (created_by, expires_at, id) WHERE standing = 'active';
 
 -- ---- Names: for whom an alias names its key, and which ring a name belongs to ----
 
@@ -390,6 +457,8 @@ ALTER TABLE reason ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE node ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE asset ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE declaration ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+ALTER TABLE approval ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+ALTER TABLE governance ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE rights_review ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 
 -- ---- The uses of keys ----
@@ -438,6 +507,8 @@ ALTER TABLE reason ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE node ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE asset ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE declaration ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE approval ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE governance ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE rights_review ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 -- The same of rows of no object on which decisions are taken.
 ALTER TABLE alias_name ADD COLUMN tag BLOB CHECK (length(tag) = 16);
@@ -490,4 +561,6 @@ CREATE INDEX reason_revision ON reason (id, revision, fact);
 CREATE INDEX node_revision ON node (id, revision, fact);
 CREATE INDEX asset_revision ON asset (id, revision, fact);
 CREATE INDEX declaration_revision ON declaration (id, revision, fact);
+CREATE INDEX approval_revision ON approval (id, revision, fact);
+CREATE INDEX governance_revision ON governance (id, revision, fact);
 CREATE INDEX rights_review_revision ON rights_review (id, revision, fact);

@@ -5,7 +5,9 @@ use claviger_core::key::Separation;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 
-use super::row::{credential, grant, key, principal, ring};
+use super::row::{
+    approval, credential, declaration, governance, grant, key, principal, reason, ring, version,
+};
 use super::tag::Guarded;
 
 /// Does it hold, in the transaction that is open?
@@ -26,11 +28,17 @@ pub(super) fn compare(connection: Guarded<'_>, expected: &Expectation) -> Result
 /// The row's revision, 0 for one that is not there.
 fn revision_of(connection: Guarded<'_>, row: Row) -> Result<u64, StoreError> {
     let found = match row {
+        Row::Approval(id) => approval::find_by_id(connection, id)?.map(|row| row.revision),
         Row::Credential(id) => credential::find_by_id(connection, id)?.map(|row| row.revision),
+        Row::Declaration(id) => declaration::find_by_id(connection, id)?.map(|row| row.revision),
+        // There is one row of them.
+        Row::Governance(_) => governance::find_it(connection)?.map(|row| row.revision),
         Row::Grant(id) => grant::find_by_id(connection, id)?.map(|row| row.revision),
         Row::Key(id) => key::find_by_id(connection, id)?.map(|row| row.revision),
         Row::Principal(id) => principal::find_by_id(connection, id)?.map(|row| row.revision),
+        Row::Reason(id) => reason::find_by_id(connection, id)?.map(|row| row.revision),
         Row::Ring(id) => ring::find_by_id(connection, id)?.map(|row| row.revision),
+        Row::Version(id) => version::find_one(connection, id)?.map(|row| row.revision),
     };
     Ok(found.unwrap_or_default())
 }

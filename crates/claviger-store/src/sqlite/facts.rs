@@ -73,12 +73,18 @@ fn read_all(
 const fn listing(kind: Kind) -> &'static str {
     match kind {
         Kind::Alias => "SELECT fact FROM alias INDEXED BY alias_revision WHERE id >= x'' ORDER BY id",
+        Kind::Approval => {
+            "SELECT fact FROM approval INDEXED BY approval_revision WHERE id >= x'' ORDER BY id"
+        }
         Kind::Asset => "SELECT fact FROM asset INDEXED BY asset_revision WHERE id >= x'' ORDER BY id",
         Kind::Credential => {
             "SELECT fact FROM credential INDEXED BY credential_revision WHERE id >= x'' ORDER BY id"
         }
         Kind::Declaration => {
             "SELECT fact FROM declaration INDEXED BY declaration_revision WHERE id >= x'' ORDER BY id"
+        }
+        Kind::Governance => {
+            "SELECT fact FROM governance INDEXED BY governance_revision WHERE id >= x'' ORDER BY id"
         }
         Kind::Grant => "SELECT fact FROM grants INDEXED BY grants_revision WHERE id >= x'' ORDER BY id",
         Kind::Key => "SELECT fact FROM key INDEXED BY key_revision WHERE id >= x'' ORDER BY id",

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use claviger_core::KeyVersionId;
 use claviger_core::alias::Alias;
 use claviger_core::asset::Asset;
 use claviger_core::change::Change;
@@ -19,6 +18,7 @@ use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::RowRoot;
 use claviger_core::principal::Principal;
+use claviger_core::{GovernanceId, KeyVersionId};
 use claviger_crypto::digest::sha256;
 use rusqlite::params;
 use rusqlite::types::{Value, ValueRef};
@@ -67,6 +67,8 @@ pub(super) fn block_of(object: &Object) -> Block {
         Object::Node(id) => *id.as_bytes(),
         Object::Asset(id) => *id.as_bytes(),
         Object::Declaration(id) => *id.as_bytes(),
+        Object::Approval(id) => *id.as_bytes(),
+        Object::Governance(id) => *id.as_bytes(),
     };
     (object.kind(), number_of(&id))
 }
@@ -85,9 +87,11 @@ fn number_of_version(id: KeyVersionId) -> u16 {
 pub(super) fn written(change: &Change) -> Option<Object> {
     Some(match change {
         Change::PutAlias(alias) | Change::RemoveAlias(alias) => Object::Alias(alias.id),
+        Change::PutApproval(approval) => Object::Approval(approval.id),
         Change::PutAsset(asset) => Object::Asset(asset.id),
         Change::PutCredential(credential) => Object::Credential(credential.id),
         Change::PutDeclaration(declaration) => Object::Declaration(declaration.id),
+        Change::PutGovernance(_) => Object::Governance(GovernanceId::ONLY),
         Change::PutGrant(grant) => Object::Grant(grant.id),
         Change::PutKey(key) => Object::Key(key.id),
         Change::PutNode(node) => Object::Node(node.id),
@@ -340,9 +344,11 @@ const fn listing(kind: Kind) -> &'static str {
     }
     match kind {
         Kind::Alias => of!("alias", "alias_revision"),
+        Kind::Approval => of!("approval", "approval_revision"),
         Kind::Asset => of!("asset", "asset_revision"),
         Kind::Credential => of!("credential", "credential_revision"),
         Kind::Declaration => of!("declaration", "declaration_revision"),
+        Kind::Governance => of!("governance", "governance_revision"),
         Kind::Grant => of!("grants", "grants_revision"),
         Kind::Key => of!("key", "key_revision"),
         Kind::Node => of!("node", "node_revision"),

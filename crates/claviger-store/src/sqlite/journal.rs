@@ -23,8 +23,8 @@ use super::expectation;
 use super::inventory::{self, Block, Changed, block_of};
 use super::plain::FENCE_DELTA;
 use super::row::{
-    alias, asset, credential, declaration, fact_head, grant, idempotency, key, log_time, node,
-    policy_document, principal, reason, rights_review, ring, veil, version,
+    alias, approval, asset, credential, declaration, fact_head, governance, grant, idempotency, key,
+    log_time, node, policy_document, principal, reason, rights_review, ring, veil, version,
 };
 use super::schema::EMPTY_ROOT;
 use super::sums::Summing;
@@ -195,10 +195,12 @@ impl SqliteJournal {
             // Rows get them as they are written.
             Change::NoteFacts(_) => Ok(Applied::Yes),
             Change::PutAlias(value) => alias::put(connection, value),
+            Change::PutApproval(value) => approval::put(connection, value),
             Change::PutAsset(value) => asset::put(connection, value),
             Change::PutCredential(value) => credential::put(connection, value),
             Change::PutDeclaration(value) => declaration::put(connection, value),
             Change::PutFactHead(next) => fact_head::put(connection, *next),
+            Change::PutGovernance(value) => governance::put(connection, value),
             Change::PutGrant(value) => grant::put(connection, value),
             Change::PutIdempotency(value) => idempotency::put(connection, value),
             Change::PutKey(value) => {

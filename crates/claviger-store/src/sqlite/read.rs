@@ -15,17 +15,18 @@ use claviger_core::log_time::TimeRecord;
 use claviger_core::node::Node;
 use claviger_core::object::{FoundRow, Kind, Object, RowCursor};
 use claviger_core::port::store::{
-    AliasFilter, BatchOutline, DeclarationFilter, EndingPrincipal, FactSink, FenceDelta, GrantFilter,
-    GrantQuery, GrantRoom, Kept, KeyFilter, LeftBehind, LogId, MixedUse, Page, Room, RootHead, RowRoot,
-    ScheduledDestruction, ShardHead, SpaceState, StoredBatch, VersionUsage,
+    AliasFilter, ApprovalFilter, BatchOutline, DeclarationFilter, EndingPrincipal, FactSink, FenceDelta,
+    GrantFilter, GrantQuery, GrantRoom, Kept, KeyFilter, LeftBehind, LogId, MixedUse, Page, Room, RootHead,
+    RowRoot, ScheduledDestruction, ShardHead, SpaceState, StoredBatch, Ties, VersionUsage,
 };
 use claviger_core::port::{Journal, Store, StoreError};
-use claviger_core::principal::{Credential, Principal};
+use claviger_core::principal::{Credential, Principal, Status};
 use claviger_core::reason::KeptReason;
 use claviger_core::rights_review::RightsReview;
 use claviger_core::{
-    AssetId, CredentialId, Declaration, DeclarationId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId,
-    Name, NodeId, PrincipalId, ReasonId, RightsReviewId, Timestamp,
+    Action, Approval, ApprovalId, AssetId, CredentialId, Declaration, DeclarationId, Governance,
+    GovernanceId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, NodeId, PrincipalId, ReasonId,
+    RightsReviewId, Timestamp,
 };
 use claviger_crypto::kdf::HmacSha256;
 use rusqlite::{Transaction, TransactionBehavior};
@@ -33,8 +34,8 @@ use rusqlite::{Transaction, TransactionBehavior};
 use super::columns::{Columns, find};
 use super::error::translate;
 use super::row::{
-    alias, asset, credential, declaration, fact_head, grant, grant_index, idempotency, key, log_time, node,
-    policy_document, principal, reason, rights_review, ring, veil, version,
+    alias, approval, asset, credential, declaration, fact_head, governance, grant, grant_index, idempotency,
+    key, log_time, node, policy_document, principal, reason, rights_review, ring, veil, version,
 };
 use super::sums::Summing;
 use super::tag::Guarded;
@@ -131,6 +132,49 @@ impl Store for SqliteStore {
 
     async fn count_declarations(&self, by: PrincipalId) -> Result<u64, StoreError> {
         self.inner.pool.read(move |connection| declaration::count_by(connection, by)).await
+    }
+
+    async fn find_approval(&self, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+        self.inner
+            .pool
+            .read_fresh(Some(Object::Approval(id)), move |connection| approval::find_by_id(connection, id))
+            .await
+    }
+
+    async fn find_approval_by_tag(
+        &self,
+        requester: PrincipalId,
+        tag: &[u8; 32],
+    ) -> Result<Option<Approval>, StoreError> {
+        let tag = *tag;
+        self.inner
+            .pool
+            .read_fresh(None, move |connection| approval::find_by_tag(connection, requester, &tag))
+            .await
+    }
+
+    async fn list_approvals(
+        &self,
+        filter: ApprovalFilter,
+        page: Page<ApprovalId>,
+    ) -> Result<Vec<Approval>, StoreError> {
+        self.inner.pool.read(move |connection| approval::list_by(connection, &filter, &page)).await
+    }
+
+    async fn count_open_approvals(&self, requester: PrincipalId, now: Timestamp) -> Result<u64, StoreError> {
+        self.inner.pool.read(move |connection| approval::count_open(connection, requester, now)).await
+    }
+
+    async fn find_governance(&self) -> Result<Option<Governance>, StoreError> {
+        let object = Object::Governance(GovernanceId::ONLY);
+        self.inner.pool.read_fresh(Some(object), governance::find_it).await
+    }
+
+    async fn count_compromised_by(&self, person: PrincipalId, since: Timestamp) -> Result<u64, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| snapshot(connection, || count_compromised(connection, person, since)))
+            .await
     }
 
     async fn find_node(&self, id: NodeId) -> Result<Option<Node>, StoreError> {
@@ -396,6 +440,21 @@ impl Store for SqliteStore {
         self.inner.pool.read(move |connection| credential::list_ending(connection, now, by, limit)).await
     }
 
+    async fn find_ties(
+        &self,
+        principal: PrincipalId,
+        person: PrincipalId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Ties, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| {
+                snapshot(connection, || ties(connection, (principal, person), now, limit))
+            })
+            .await
+    }
+
     async fn list_principal_names(
         &self,
         ids: Vec<PrincipalId>,
@@ -626,6 +685,42 @@ fn snapshot<T>(
     // Ends with the guard; a transaction that only read has nothing to lose by it.
     let _transaction = connection.unchecked_transaction().map_err(translate)?;
     read()
+}
+
+fn count_compromised(
+    connection: Guarded<'_>,
+    person: PrincipalId,
+    since: Timestamp,
+) -> Result<u64, StoreError> {
+    let mut compromised = 0;
+    for account in principal::list_accounts(connection, person)? {
+        for action in [Action::CompromiseKey, Action::CompromiseVersion] {
+            compromised += reason::count_by(connection, account, action, since)?;
+        }
+    }
+    Ok(compromised)
+}
+
+fn ties(
+    connection: Guarded<'_>,
+    (of, person): (PrincipalId, PrincipalId),
+    now: Timestamp,
+    limit: u32,
+) -> Result<Ties, StoreError> {
+    let mut accounts = Vec::new();
+    for id in principal::list_accounts(connection, person)?.into_iter().filter(|id| *id != of) {
+        if accounts.len() as u64 >= u64::from(limit) {
+            break;
+        }
+        let account = principal::find_by_id(connection, id)?;
+        accounts.extend(account.filter(|account| account.status == Status::Active));
+    }
+    Ok(Ties {
+        keys: key::list_owned(connection, of, limit)?,
+        principals: principal::list_made_by(connection, of, limit)?,
+        credentials: credential::list_made_by(connection, of, now, limit)?,
+        accounts,
+    })
 }
 
 fn find_document(connection: Guarded<'_>, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -8,7 +8,8 @@ use rusqlite::ToSql;
 use super::error::{damaged, translate};
 use super::plain;
 use super::row::{
-    alias, asset, credential, declaration, grant, key, node, principal, reason, rights_review, ring, version,
+    alias, approval, asset, credential, declaration, governance, grant, key, node, principal, reason,
+    rights_review, ring, version,
 };
 use super::tag::{Guarded, Tagged};
 
@@ -16,9 +17,11 @@ use super::tag::{Guarded, Tagged};
 fn tags_of(kind: Kind) -> &'static [&'static Tagged] {
     match kind {
         Kind::Alias => &[&alias::TAGGED],
+        Kind::Approval => &[&approval::TAGGED],
         Kind::Asset => &[&asset::TAGGED],
         Kind::Credential => &[&credential::TAGGED],
         Kind::Declaration => &[&declaration::TAGGED],
+        Kind::Governance => &[&governance::TAGGED],
         Kind::Grant => &[&grant::TAGGED],
         Kind::Key => &[&key::TAGGED],
         Kind::Node => &[&node::TAGGED],
@@ -44,11 +47,13 @@ pub(super) fn list(
 /// How many rows there are of all kinds.
 pub(super) fn count(connection: Guarded<'_>) -> Result<u64, StoreError> {
     let mut rows = 0;
-    const TABLES: [&str; 12] = [
+    const TABLES: [&str; 14] = [
         "alias",
+        "approval",
         "asset",
         "credential",
         "declaration",
+        "governance",
         "grants",
         "key",
         "key_version",
@@ -113,9 +118,11 @@ fn list_rows(
     }
     Ok(match kind {
         Kind::Alias => all(alias::list_from(connection, &id, limit)?, StateRow::Alias),
+        Kind::Approval => all(approval::list_from(connection, &id, limit)?, StateRow::Approval),
         Kind::Asset => all(asset::list_from(connection, &id, limit)?, StateRow::Asset),
         Kind::Credential => all(credential::list_from(connection, &id, limit)?, StateRow::Credential),
         Kind::Declaration => all(declaration::list_from(connection, &id, limit)?, StateRow::Declaration),
+        Kind::Governance => all(governance::list_from(connection, &id, limit)?, StateRow::Governance),
         Kind::Grant => all(grant::list_from(connection, &id, limit)?, StateRow::Grant),
         Kind::Key => all(key::list_from(connection, &id, limit)?, StateRow::Key),
         Kind::Node => all(node::list_from(connection, &id, limit)?, StateRow::Node),

@@ -1,6 +1,8 @@
 //! The program against an attacker: each thing that one can do to a log is done, and must be found and named.
 
 #[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod attacks;
 #[cfg(test)]
 mod interface;

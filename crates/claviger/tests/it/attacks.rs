@@ -35,6 +35,7 @@ attacks! {
     governance_is_not_lost_by_one_person: "lost-governance",
     log_that_is_cut_off_is_not_served: "log-rollback",
     nobody_acts_under_the_names_of_others: "puppets",
+    nobody_decides_for_several: "lone-approver",
     policy_of_a_key_ends_no_rights_of_others: "policy-takeover",
     rights_that_are_edited_in_the_database_decide_nothing_and_are_named: "edited-rights",
     rights_that_were_passed_on_end: "delegated-rights",

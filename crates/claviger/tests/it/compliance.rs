@@ -13,6 +13,7 @@ use claviger_audit::fact::{Field, Kind, field_name};
 use claviger_audit::rows::{HEAD as ROWS_HEAD, decode_page, digest_of_page, encode_page, page_name};
 use serde_json::Value;
 
+use crate::approvals;
 use crate::documents::read;
 use crate::instance::{Instance, claviger};
 
@@ -22,6 +23,8 @@ const HEAD: &str = "\
 # quickstart: a quick start as it comes, with a root in software; keys that were used, rotated and suspended, and a grant.
 # reference: the root in a token (SoftHSM2); environment, domains, a ring for cardholder data with a rotation period, required context and
 # assets and no data keys in clear, an asset, owners of keys and certificates, labels, a grant with conditions; used, rotated and suspended the same way.
+# Administrator and custodians signed that they know their duties; a role, two grants (one to a person, with an end) and the destruction of a key were
+# approved by two custodians each.
 ";
 /// Where an export of a test lies.
 const EXPORT: &str = "evidence";
@@ -86,14 +89,21 @@ fn reference() -> Value {
     administrator(&format!("ring create cards {data} {rules}"));
     administrator("asset add payments --class cardholder --owner ada");
     let asset: Value = serde_json::from_str(&administrator("-o json asset show payments")).unwrap();
+    for custodian in ["administrator", "custodian-1", "custodian-2", "custodian-3"] {
+        done(&instance, custodian, "attest ATT-CUSTODIAN-ACK --yes");
+    }
     let said_of_it = "--owner ada --description payments --label team=payments --label tier=1";
     administrator(&format!("key create cards/pan {said_of_it}"));
     let conditions = "--context tenant=clinic --source 127.0.0.0/8 --until 90d";
-    done(
-        &instance,
-        "security_officer",
-        &format!("grant create app --key cards/pan --operations encrypt,decrypt {conditions} --reason test"),
-    );
+    let grant = "grant create app --key cards/pan --operations encrypt,decrypt";
+    approved(&instance, "security_officer", &format!("{grant} {conditions} --reason test"));
+    done(&instance, "security_officer", "principal create rita --kind human");
+    // Who entered a person gives them nothing: that takes another officer.
+    approved(&instance, "security_officer-2", "role assign rita responder --reason on-call");
+    let grant = "grant create ada --key cards/pan --operations encrypt --until 60d --reason reports";
+    approved(&instance, "security_officer-2", grant);
+    administrator(&format!("key create cards/old {said_of_it} --data-class internal"));
+    approved(&instance, "administrator", "key destroy cards/old --reason moved");
     let context = format!("claviger:asset={}", asset["id"].as_str().unwrap());
     use_and_rotate(&instance, "cards/pan", &["--context", "tenant=clinic", "--context", &context]);
     done(&instance, "auditor", "audit snapshot");
@@ -108,6 +118,11 @@ fn reference() -> Value {
 fn done(instance: &Instance, who: &str, line: &str) -> String {
     let printed = instance.done(who, &line.split(' ').collect::<Vec<_>>(), b"");
     String::from_utf8(printed).unwrap()
+}
+
+/// The same, where two custodians must approve it.
+fn approved(instance: &Instance, who: &str, line: &str) {
+    approvals::executed(instance, who, &line.split(' ').collect::<Vec<_>>());
 }
 
 /// What every key lives through: it is used, rotated, suspended for a while, and opens what it sealed before.

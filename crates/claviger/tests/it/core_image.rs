@@ -16,6 +16,7 @@ use claviger_client::types::{Pairs, SecretText};
 use claviger_client::{Client, Profile};
 use serde_json::{Value, json};
 
+use crate::approvals;
 use crate::instance::Instance;
 
 /// How every marked plaintext begins: a multiple of three bytes, so that its base64 is the beginning of the body's.
@@ -130,7 +131,7 @@ impl Deployment {
         instance.done("security_officer", &grant, b"");
         let credential = |kind: &[&str]| {
             let create = ["-o", "json", "credential", "create", "app"];
-            json(instance.done("security_officer-2", &[&create, kind].concat(), b""))
+            json(approvals::done(&instance, "security_officer-2", &[&create, kind].concat()))
         };
         let token = credential(&["--token", "--label", "token"])["token"].as_str().unwrap().to_owned();
         let made = credential(&["--kind", "access-key", "--short-lived", "--label", "sdk"]);

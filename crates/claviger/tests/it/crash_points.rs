@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use crate::approvals::{CUSTODIANS, approve, ask};
 use crate::evidence::Evidence;
 use crate::load::{Answered, Load};
 use crate::serving::{Serving, Site};
@@ -171,6 +172,54 @@ fn crash_behind_a_restriction_or_a_loosening_leaves_it_in_force() {
     }
     cut_off.sort_unstable();
     assert_eq!(cut_off, [Op::SuspendKey, Op::ResumeKey]);
+}
+
+/// What custodians approved is done once, wherever its execution is cut off.
+#[test]
+fn crash_between_approval_and_execution_does_what_was_approved_once() {
+    let mut bench = Bench::new();
+    // A start has commits of its own, and does not say how many: one of these visits is that of the call.
+    let behind = (2..=7).map(|visit| format!("commit-after:{visit}"));
+    let (mut executed, mut open) = (0, 0);
+    let mut serving = bench.site.serve();
+    for (number, point) in std::iter::once("restrict-inside:1".to_owned()).chain(behind).enumerate() {
+        let key = format!("orders/spent-{number}");
+        let destroy = ["key", "destroy", &key, "--reason", "moved"];
+        bench.site.done("administrator", &["key", "create", &key], b"");
+        let approval = ask(&bench.site, "administrator", &destroy);
+        for custodian in CUSTODIANS {
+            approve(&bench.site, custodian, &approval);
+        }
+        serving.stop();
+        if let Ok(crashing) = bench.site.try_serve(&[("CLAVIGER_FAILPOINT", &point)]) {
+            // Nobody may hear of it.
+            let _ = bench.site.run("administrator", &destroy, b"");
+            crashing.kill();
+        }
+        serving = bench.site.serve();
+        let shown = bench.site.done("auditor", &["-o", "json", "approval", "show", &approval], b"");
+        let shown: Value = serde_json::from_slice(&shown).unwrap();
+        // Either both are there or neither.
+        let waits = bench.key(&key)["destroy_at"].is_string();
+        let state = if waits { "executed" } else { "ready" };
+        assert_eq!(shown["state"], state, "{point}: {shown}");
+        if waits {
+            executed += 1;
+        } else {
+            open += 1;
+            bench.site.done("administrator", &destroy, b"");
+        }
+        let again = bench.site.run("administrator", &destroy, b"");
+        assert_eq!(again.status.code(), Some(1), "{point}: {}", String::from_utf8_lossy(&again.stderr));
+        let search =
+            ["-o", "json", "audit", "search", "--key", &key, "--op", "schedule_destroy", "--page-all"];
+        let found: Value = serde_json::from_slice(&bench.site.done("auditor", &search, b"")).unwrap();
+        let done = found["items"].as_array().unwrap().iter().filter(|entry| entry["outcome"] == "ok");
+        assert_eq!(done.count(), 1, "{point}: {found}");
+    }
+    assert!(executed > 0 && open > 0, "{executed} were executed, {open} were not");
+    bench.evidence.hold(&bench.site, &[]);
+    serving.stop();
 }
 
 #[test]

@@ -20,7 +20,10 @@ fn every_step_of_the_demonstration_holds_and_its_evidence_stays() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let reported: Value = serde_json::from_slice(&output.stdout).unwrap();
     let steps = reported["steps"].as_array().unwrap();
-    assert!(steps.len() >= 22 && steps.iter().all(|step| step["held"] == true), "{reported:#}");
+    assert!(steps.len() >= 23 && steps.iter().all(|step| step["held"] == true), "{reported:#}");
+    let destroyed = steps.iter().find(|step| step["step"].as_str().unwrap().starts_with("destroy ")).unwrap();
+    let shown = destroyed["shown"].as_str().unwrap();
+    assert!(shown.contains("`custodian-1` and `custodian-2` had signed"), "{shown}");
 
     let verify = ["audit", "verify", "--offline", "--dir"];
     assert!(claviger().args(verify).arg(kept.join("log")).stdout(Stdio::null()).status().unwrap().success());

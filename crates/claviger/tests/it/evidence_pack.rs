@@ -14,7 +14,7 @@ use crate::instance::{Instance, claviger, unset};
 use crate::verify::claviger_verify;
 
 /// Files that every pack for PCI DSS of a deployment as below has.
-const LAYOUT: [&str; 38] = [
+const LAYOUT: [&str; 39] = [
     "LIMITS.md",
     "MANIFEST.json",
     "MANIFEST.sig",
@@ -32,6 +32,7 @@ const LAYOUT: [&str; 38] = [
     "oscal/profile.json",
     "redaction.json",
     "report/algorithms.csv",
+    "report/approvals.csv",
     "report/assets.csv",
     "report/clauses.csv",
     "report/credentials.csv",

@@ -6,6 +6,7 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::approvals;
 use crate::instance::Instance;
 
 /// Stands for a plaintext, a context and a wrapped material.
@@ -75,14 +76,15 @@ fn marked_secrets_are_in_nothing_that_the_server_leaves_behind() {
     instance.done("app", &["wrap", "--key", "orders/outer"], MARK.as_bytes());
 
     // Refusals and failures of every kind say nothing of what they were given.
-    let token = instance.done(
+    let token = approvals::done(
+        &instance,
         "security_officer-2",
         &["-o", "json", "credential", "create", "app", "--token", "--lifetime", "1d", "--label", "second"],
-        b"",
     );
     let token: serde_json::Value = serde_json::from_slice(&token).unwrap();
     let token = token["token"].as_str().unwrap().as_bytes().to_vec();
-    let key = instance.done(
+    let key = approvals::done(
+        &instance,
         "security_officer-2",
         &[
             "-o",
@@ -96,7 +98,6 @@ fn marked_secrets_are_in_nothing_that_the_server_leaves_behind() {
             "--label",
             "sdk",
         ],
-        b"",
     );
     let key: serde_json::Value = serde_json::from_slice(&key).unwrap();
     let of_key =

@@ -15,8 +15,19 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How often a result may be withheld.
 const WITHHELD: u32 = 5;
 /// Commands that cannot be repeated.
-const CHANGES: [&str; 8] =
-    ["alias", "cancel-destroy", "create", "destroy", "resume", "revoke", "rotate", "suspend"];
+const CHANGES: [&str; 11] = [
+    "alias",
+    "approve",
+    "cancel",
+    "cancel-destroy",
+    "create",
+    "deny",
+    "destroy",
+    "resume",
+    "revoke",
+    "rotate",
+    "suspend",
+];
 
 /// A command of the binary that no setting of the surroundings reaches.
 pub(crate) fn claviger() -> Command {

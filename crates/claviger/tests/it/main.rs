@@ -1,6 +1,8 @@
 //! The binary as people run it: a real process, real files, real sockets.
 
 #[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod attacks;
 #[cfg(test)]
 mod compliance;

@@ -7,6 +7,7 @@ use claviger_attack::machine;
 use claviger_attack::token::Token;
 use serde_json::Value;
 
+use crate::approvals::{self, ask};
 use crate::instance::{claviger, printed};
 use crate::serving::Site;
 
@@ -78,7 +79,8 @@ fn officer_is_made_where_none_is_left_and_is_shown_until_another_person_acknowle
             .status
             .success()
     );
-    site.done("ralf", &["role", "assign", "nora", "responder", "--reason", "on call"], b"");
+    // Nobody governs without the others: custodians approve what a recovered officer does as they approve what any other does.
+    approvals::done(&site, "ralf", &["role", "assign", "nora", "responder", "--reason", "on call"]);
     let acknowledge = |who: &str, of: &str| site.run(who, &["principal", "acknowledge-recovery", of], b"");
     assert!(!acknowledge("rita", "rita").status.success());
     assert!(!acknowledge("ralf", "rita").status.success());
@@ -95,14 +97,6 @@ fn officer_is_made_where_none_is_left_and_is_shown_until_another_person_acknowle
     serving.stop();
 }
 
-/// Runs a command with the profile of `who`, as the clock stands.
-fn run_at(site: &Site, clock: &[(&str, &str)], who: &str, arguments: &[&str]) -> Output {
-    let mut command = claviger();
-    command.current_dir(site.path("")).envs(clock.iter().copied());
-    command.arg("--profile").arg(site.deployed(&format!("profiles/{who}.toml"))).args(arguments);
-    command.output().unwrap()
-}
-
 #[test]
 fn officer_is_made_where_all_certificates_have_expired() {
     let site = Site::set_up();
@@ -116,27 +110,37 @@ fn officer_is_made_where_all_certificates_have_expired() {
         assert!(renewed.status.success(), "{}", said(&renewed));
     };
     renew(&clock);
-    let people = ["security_officer", "security_officer-2", "administrator", "responder", "auditor"];
+    let people = ["security_officer", "security_officer-2", "administrator", "responder", "custodian-1"];
     let serving = site.try_serve(&clock).unwrap();
     for who in people {
-        let refused = run_at(&site, &clock, who, &["status"]);
+        let refused = site.run_with(&clock, who, &["status"]);
         assert!(!refused.status.success(), "{who}: {}", said(&refused));
     }
     serving.stop();
-    for name in ["rita", "ralf"] {
+    let officers = ["rita", "ralf"];
+    for name in officers {
         let made = recover(&site, name, &clock);
         assert!(made.status.success(), "{}", said(&made));
     }
     let serving = site.try_serve(&clock).unwrap();
-    let done = |who: &str, arguments: &[&str]| printed(arguments, || run_at(&site, &clock, who, arguments));
-    // Both are as officers are: they enter people, and one gives a role to whom the other entered.
-    done("rita", &["principal", "create", "nora", "--kind", "human"]);
-    done("ralf", &["role", "assign", "nora", "auditor", "--reason", "on call"]);
+    let run = |who: &str, arguments: &[&str]| site.run_with(&clock, who, arguments);
+    let done = |who: &str, arguments: &[&str]| printed(arguments, || run(who, arguments));
+    // Both are as officers are: they enter people. What others must approve they ask for, and neither of them approves it: whoever has the
+    // machine and the secret of the root makes as many officers as they like.
+    for custodian in ["karl", "kara"] {
+        done("rita", &["principal", "create", custodian, "--kind", "human"]);
+        site.enter(&clock, custodian, "rita");
+        let appoint = ["role", "assign", custodian, "custodian", "--reason", "none is left"];
+        let approval = ask(&run, "ralf", &appoint);
+        let refused = run("rita", &["approval", "approve", &approval, "--yes"]);
+        assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+        assert_eq!(ask(&run, "ralf", &appoint), approval);
+    }
     serving.stop();
     // Where the clock was merely wrong, those of before are as good as ever once it is right.
     renew(&[]);
     let serving = site.serve();
-    assert_eq!(unacknowledged(&site), ["rita", "ralf"]);
+    assert_eq!(unacknowledged(&site), officers);
     site.done("auditor", &["audit", "verify"], b"");
     serving.stop();
 }

@@ -28,10 +28,7 @@ impl Ahead {
 
     /// Runs a command with the profile of `who`.
     fn run(&self, site: &Site, who: &str, arguments: &[&str]) -> Output {
-        let mut command = claviger();
-        command.current_dir(site.path("")).envs(self.variables());
-        command.arg("--profile").arg(site.deployed(&format!("profiles/{who}.toml"))).args(arguments);
-        command.output().unwrap()
+        site.run_with(&self.variables(), who, arguments)
     }
 
     fn done(&self, site: &Site, who: &str, arguments: &[&str]) -> Vec<u8> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use claviger_attack::client::watch;
 use claviger_client::Profile;
+use claviger_client::profile::ProfileFile;
 use serde_json::Value;
 
 use crate::instance::{Instance, claviger, printed, run};
@@ -145,6 +146,33 @@ impl Site {
             });
             std::fs::write(&path, lines.collect::<String>()).unwrap();
         }
+    }
+
+    /// Enters a new certificate of somebody, by another, and has the profile of the former name it and no other.
+    pub(crate) fn enter(&self, environment: &[(&str, &str)], who: &str, by: &str) {
+        let path = |end: &str| format!("new-{who}.{end}");
+        let [request, certificate] = ["csr", "crt"].map(path);
+        let done = |arguments: &[&str]| printed(arguments, || self.run_with(environment, by, arguments));
+        done(&["credential", "renew", "--request", &request]);
+        let mut sign = claviger();
+        sign.current_dir(self.dir.path()).envs(environment.iter().copied());
+        sign.args(["init", "--sign", &request, "--for", who, "--config"]);
+        let signed = sign.arg(self.deployed("claviger.toml")).output().unwrap();
+        assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
+        done(&["credential", "create", who, "--label", "new", "--certificate", &certificate]);
+        let mut profile = ProfileFile::read(&self.deployed(&format!("profiles/{by}.toml"))).unwrap();
+        profile.credential.certificate = Some(self.path(&certificate));
+        profile.credential.key = Some(self.path(&path("key")));
+        let file = self.deployed(&format!("profiles/{who}.toml"));
+        std::fs::write(&file, profile.to_text(&file).unwrap().reveal()).unwrap();
+    }
+
+    /// Runs a command with the profile of `who` and these variables.
+    pub(crate) fn run_with(&self, environment: &[(&str, &str)], who: &str, arguments: &[&str]) -> Output {
+        let mut command = claviger();
+        command.current_dir(self.dir.path()).envs(environment.iter().copied()).stdin(Stdio::null());
+        let profile = self.deployed(&format!("profiles/{who}.toml"));
+        command.arg("--profile").arg(profile).args(arguments).output().unwrap()
     }
 
     pub(crate) fn profile(&self, who: &str) -> Profile {

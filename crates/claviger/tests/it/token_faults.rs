@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use claviger_attack::token::Token;
 use claviger_attack::{Lab, site as attacked};
-use claviger_client::profile::ProfileFile;
 use claviger_testkit::softhsm::{CONFIG_VARIABLE, LIBRARY_VARIABLE, SoftHsm};
 use serde_json::{Value, json};
 
+use crate::approvals;
 use crate::instance::{CLAVIGER, claviger};
 use crate::serving::{Ended, Serving, Site, eventually};
 
@@ -72,20 +72,7 @@ impl Rooted {
 
     /// Enters a new certificate of somebody, by another, and has the profile of the former name it and no other.
     fn enter(&self, who: &str, by: &str) {
-        let path = |end: &str| format!("new-{who}.{end}");
-        self.site.done(by, &["credential", "renew", "--request", &path("csr")], b"");
-        let mut sign = claviger();
-        sign.current_dir(self.site.path("")).envs(borrowed(&self.variables()));
-        sign.args(["init", "--sign", &path("csr"), "--for", who, "--config"]);
-        let signed = sign.arg(self.site.deployed("claviger.toml")).output().unwrap();
-        assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
-        let create = ["credential", "create", who, "--label", "new", "--certificate", &path("crt")];
-        self.site.done(by, &create, b"");
-        let mut profile = ProfileFile::read(&self.site.deployed("profiles/responder.toml")).unwrap();
-        profile.credential.certificate = Some(self.site.path(&path("crt")));
-        profile.credential.key = Some(self.site.path(&path("key")));
-        let file = self.site.deployed(&format!("profiles/{who}.toml"));
-        std::fs::write(&file, profile.to_text(&file).unwrap().reveal()).unwrap();
+        self.site.enter(&borrowed(&self.variables()), who, by);
     }
 
     /// It serves, and opens what it sealed before.
@@ -195,7 +182,7 @@ fn what_restricts_works_without_the_token_and_says_later_who_did_it() {
     rooted.site.done("security_officer", &nora, b"");
     rooted.enter("nora", "security_officer");
     let assign = ["role", "assign", "nora", "responder", "--reason", "on call"];
-    rooted.site.done("security_officer-2", &assign, b"");
+    approvals::done(&rooted.site, "security_officer-2", &assign);
     rooted.token.go_away();
     let status = rooted.site.done("operator", &["status"], b"");
     assert!(String::from_utf8_lossy(&status).contains("DOES NOT ANSWER"));

@@ -31,6 +31,7 @@ documents! {
     guide_for_auditors_holds_line_by_line: "docs/auditor.md" by auditor;
     guide_to_aws_holds_line_by_line: "docs/aws.md" by aws;
     guide_to_compliance_holds_line_by_line: "docs/compliance.md" by compliance;
+    guide_to_governance_holds_line_by_line: "docs/governance.md" by governance;
     guide_to_keys_holds_line_by_line: "docs/keys.md" by keys;
     guide_to_people_holds_line_by_line: "docs/people.md" by people;
     guide_to_rest_holds_line_by_line: "docs/rest.md" by rest;
@@ -75,6 +76,10 @@ fn readme(instance: &Instance, script: &str) {
         "opened before and after the rotation, never else: {said}"
     );
     assert_eq!(said.matches("refused, as it should be").count(), 3, "{said}");
+    // The call that two custodians had approved.
+    assert_eq!(said.lines().filter(|line| line.starts_with("destroyed at")).count(), 1, "{said}");
+    let key = json(instance, "administrator", &["key", "show", "orders/old"]);
+    assert_eq!((&key["state"], &key["destroy_at"]), (&"suspended".into(), &Value::Null), "{key}");
     // The verification of the live log and that of the copy; by the auditor's program of the copy; of the pack as it is made, and by that program.
     let findings: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("findings ")).collect();
     assert_eq!(findings.iter().map(|found| found.trim()).collect::<Vec<_>>(), ["none"; 5], "{said}");
@@ -137,6 +142,27 @@ fn compliance(instance: &Instance, script: &str) {
     let explained = json(instance, "auditor", &["compliance", "explain", "GEN-01"]);
     assert_eq!(explained["defaults"][0]["name"], "allowed_generators");
     assert_eq!(explained["clauses"]["pci-dss"][0]["mark"], "V:PCI-4.0");
+}
+
+fn governance(instance: &Instance, script: &str) {
+    let said = pasted_by_profiles(instance, script);
+    // What the custodian was shown, and what the administrator then had done.
+    assert!(said.contains("destroy key orders/customer-data") && said.contains("must approve"), "{said}");
+    let key = json(instance, "administrator", &["key", "show", "orders/customer-data"]);
+    assert_eq!((&key["state"], key["destroy_at"].is_string()), (&"suspended".into(), true), "{key}");
+    let rules = json(instance, "auditor", &["governance", "show"]);
+    assert_eq!(
+        (&rules["quorum"], &rules["approval_lifetime_seconds"]),
+        (&2.into(), &(3 * 86_400).into()),
+        "{rules}"
+    );
+    let principal = |name: &str| json(instance, "auditor", &["principal", "show", name]);
+    assert_eq!(principal("dora")["roles"], serde_json::json!(["custodian"]));
+    assert_eq!(principal("gina")["same_person_as"], principal("custodian-2")["id"]);
+    let left = principal("custodian-3");
+    assert_eq!((&left["standing"], &left["roles"]), (&"revoked".into(), &serde_json::json!([])), "{left}");
+    assert!(said.contains("roles that ended"), "{said}");
+    instance.done("auditor", &["audit", "verify"], b"");
 }
 
 fn keys(instance: &Instance, script: &str) {

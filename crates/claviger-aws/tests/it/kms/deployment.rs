@@ -12,15 +12,16 @@ use claviger_audit::entry::Entry;
 use claviger_audit::op::{Op, Outcome};
 use claviger_aws::{AwsLimits, Kms, Realm};
 use claviger_core::action::Plane;
+use claviger_core::approval::Approval;
 use claviger_core::key::{DataClass, KeyRecord, RingPolicy, Separation};
-use claviger_core::port::{Clock as _, Provider};
+use claviger_core::port::{Clock as _, Provider, Store as _};
 use claviger_core::principal::PrincipalKind;
-use claviger_core::{Action, Purpose, Spec};
+use claviger_core::{Action, ApprovalId, Purpose, Spec};
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::*;
-use claviger_service::{PrincipalRef, RingRef, Road};
+use claviger_service::{Presented, PrincipalRef, RingRef, Road};
 use claviger_store::sqlite::SqliteOptions;
-use claviger_testkit::deployment::{ADA, Deployment as Base, OTTO, TestClock, VERA};
+use claviger_testkit::deployment::{ADA, CARL, CORA, Deployment as Base, OTTO, TestClock, VERA};
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 
@@ -183,7 +184,8 @@ impl Deployment {
     pub(crate) async fn build_in(options: SqliteOptions) -> Self {
         let fault = Fault::default();
         let module = |inner| -> Arc<dyn Provider> { Arc::new(FaultyModule { inner, fault: fault.clone() }) };
-        let base = Base::build_in_full(&[ADA, OTTO, VERA], options, false, module).await;
+        let people = [ADA, OTTO, VERA, CARL, CORA];
+        let base = Base::build_in_full(&people, options, false, module).await;
         let made = furnish(&base).await;
         let (road, clock) = (base.road.clone(), base.clock.clone());
         let kms = Kms::new(road.clone(), Realm::default(), LIMITS);
@@ -199,6 +201,16 @@ impl Deployment {
     /// Does something in the name of one of the first people.
     pub(crate) async fn does<O: Operation>(&self, who: &str, operation: O) -> O::Output {
         does(&self.base, who, operation).await
+    }
+
+    /// Does something by whoever is known by what is shown.
+    pub(crate) async fn does_with<O: Operation>(&self, presented: Presented, operation: O) -> O::Output {
+        self.base.ask_with(presented, operation).await.unwrap().output
+    }
+
+    /// What somebody asked for that others must approve.
+    pub(crate) async fn approval(&self, id: ApprovalId) -> Approval {
+        self.base.store.find_approval(id).await.unwrap().unwrap()
     }
 
     /// Sends a request as it is.
@@ -305,8 +317,9 @@ async fn furnish(base: &Base) -> [NewlyMade; 2] {
 
 async fn application(base: &Base, name: &str, home: &str, operations: Vec<Action>) -> NewlyMade {
     let kind = PrincipalKind::Workload;
+    let (name_of, home_of) = (name.parse().unwrap(), Some(ring(home)));
     let create =
-        CreatePrincipal { name: name.parse().unwrap(), kind, home: Some(ring(home)), environment: None };
+        CreatePrincipal { name: name_of, kind, home: home_of, environment: None, same_person_as: None };
     does(base, "ada", create).await;
     let made = access_key(name, NewCredential::AccessKey { lifetime: DAY * 366 });
     let made = does(base, "ada", made).await;

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use claviger_crypto::{EncryptionAlgorithm, PublicKey, Spec};
 use serde_json::{Value, json};
 
+use super::approver::{guarded, request_in};
 use super::deployment::{DAY, Deployment};
 
 /// Parameters to import material.
@@ -99,4 +100,27 @@ async fn new_material_beside_some_that_waits_is_described_with_both() {
     assert!(id.len() == 64 && !ids.iter().any(|known| known == id), "{said}");
     let arn = format!("arn:aws:kms:us-east-1:000000000000:key/{key}");
     assert_eq!(end, format!("{arn}, because another key material (id: {}) is pending rotation.", ids[1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn material_for_a_key_in_use_comes_in_by_the_same_call_once_it_is_approved() {
+    let deployment = Deployment::build().await;
+    let custodians = guarded(&deployment).await;
+    let key = deployment.create_key(json!({ "Origin": "EXTERNAL" })).await;
+    let wrapped = async |number: u8| {
+        let mut import = import_of(&key, &parameters(&deployment, &key).await, [number; 32]);
+        import["ImportType"] = json!("NEW_KEY_MATERIAL");
+        import
+    };
+    // The first material of a key is nothing that anybody uses.
+    deployment.ask("ImportKeyMaterial", import(&key, &parameters(&deployment, &key).await)).await.ok();
+    let sent = wrapped(8).await;
+    let request = request_in(&deployment.ask("ImportKeyMaterial", sent.clone()).await);
+    for custodian in &custodians {
+        assert_eq!(request_in(&deployment.ask("ImportKeyMaterial", sent.clone()).await), request);
+        custodian.approve(&deployment, request).await;
+    }
+    // The same material under another token is another request: what was approved are the bytes that were sent.
+    assert_ne!(request_in(&deployment.ask("ImportKeyMaterial", wrapped(8).await).await), request);
+    deployment.ask("ImportKeyMaterial", sent).await.ok();
 }

@@ -3,6 +3,7 @@
 //! Every answer that any test gets is held against what clients rely on: see `deployment::Answer`.
 
 mod answers;
+mod approver;
 mod bodies;
 mod bounds;
 mod context;

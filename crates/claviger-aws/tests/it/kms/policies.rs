@@ -54,6 +54,7 @@ async fn application(deployment: &Deployment, name: &str) {
         kind: PrincipalKind::Workload,
         home: None,
         environment: None,
+        same_person_as: None,
     };
     deployment.does("ada", create).await;
 }

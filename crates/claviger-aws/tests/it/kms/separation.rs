@@ -6,12 +6,12 @@ use claviger_core::grant::Conditions;
 use claviger_core::key::Event;
 use claviger_core::principal::PrincipalKind;
 use claviger_service::operation::{
-    ChangeKeyState, CreateGrant, CreatePrincipal, GrantOn, RevokeGrant, RevokePrincipal, RingPatch,
-    UpdateRing,
+    ChangeKeyState, CreateGrant, CreatePrincipal, GrantOn, RevokeGrant, RevokePrincipal,
 };
 use claviger_service::{KeyRef, PrincipalRef};
 use serde_json::json;
 
+use super::approver::{guarded, request_in};
 use super::deployment::{Deployment, ring};
 
 /// A policy that gives a principal a use.
@@ -79,19 +79,37 @@ async fn keys_of_other_rings_are_hidden_behind_one_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn destruction_in_a_ring_with_a_quorum_waits_for_people_who_approve() {
+async fn destruction_in_a_ring_with_a_quorum_is_done_by_the_same_call_once_it_is_approved() {
     let deployment = Deployment::build().await;
     let key = deployment.create_key(json!({})).await;
-    let patch = RingPatch { quorum: Some(2), ..RingPatch::default() };
-    deployment.does("ada", UpdateRing { ring: ring("evaluation"), patch, if_revision: None }).await;
+    let custodians = guarded(&deployment).await;
     let schedule = json!({ "KeyId": key, "PendingWindowInDays": 7 });
-    let answer = deployment.ask("ScheduleKeyDeletion", schedule).await;
-    let message = answer.refused("AccessDeniedException");
-    assert!(message.contains("approval of 2 custodians"), "{message}");
-    assert!(answer.entry().is_some());
-    let state =
-        deployment.ask("DescribeKey", json!({ "KeyId": key })).await.ok()["KeyMetadata"]["KeyState"].clone();
-    assert_eq!(state, "Enabled");
+    let asks = async || deployment.ask("ScheduleKeyDeletion", schedule.clone()).await;
+    let state = async || deployment.ask("DescribeKey", json!({ "KeyId": key })).await.ok();
+    let entries = async |from: u64| {
+        let recorded = deployment.recorded_since(from).await;
+        recorded.iter().map(|one| (one.op, one.outcome)).collect::<Vec<_>>()
+    };
+    let from = deployment.log_size().await;
+    let request = request_in(&asks().await);
+    assert_eq!(entries(from).await, [(Op::RequestApproval, Outcome::Ok)]);
+    for custodian in &custodians {
+        let from = deployment.log_size().await;
+        assert_eq!(request_in(&asks().await), request);
+        assert_eq!(entries(from).await, [(Op::ScheduleDestroy, Outcome::Denied)]);
+        custodian.approve(&deployment, request).await;
+    }
+    assert_eq!(state().await["KeyMetadata"]["KeyState"], "Enabled");
+    // Another window is another request.
+    let other = json!({ "KeyId": key, "PendingWindowInDays": 8 });
+    assert_ne!(request_in(&deployment.ask("ScheduleKeyDeletion", other).await), request);
+    let from = deployment.log_size().await;
+    assert_eq!(asks().await.ok()["KeyState"], "PendingDeletion");
+    assert_eq!(entries(from).await, [(Op::ScheduleDestroy, Outcome::Ok)]);
+    asks().await.refused("KMSInvalidStateException");
+    // What was taken back is asked for anew.
+    deployment.ask("CancelKeyDeletion", json!({ "KeyId": key })).await.ok();
+    assert_ne!(request_in(&asks().await), request);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,6 +215,7 @@ async fn names_are_disclosed_only_to_who_could_give_the_right_and_only_of_those_
         kind: PrincipalKind::Workload,
         home: None,
         environment: None,
+        same_person_as: None,
     };
     deployment.does("ada", gone).await;
     deployment.does("otto", RevokePrincipal { principal: name("gone") }).await;

@@ -1,5 +1,6 @@
 //! `claviger demo`: the main job on real files, start to finish, every step shown and checked.
 
+mod approval;
 mod data;
 mod evidence;
 mod instance;

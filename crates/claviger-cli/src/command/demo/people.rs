@@ -94,6 +94,7 @@ async fn application(
             kind: PrincipalKind::Workload.into(),
             home: None,
             environment: None,
+            same_person_as: None,
         })
         .await?;
     let token = NewToken { lifetime_seconds: LIFETIME.as_secs() };

@@ -10,12 +10,13 @@ use claviger_client::types::audit::SearchAudit;
 use claviger_client::types::key::{ChangeState, CreateKey, ExplainKey};
 use claviger_client::types::ring::{CreateRing, RingPolicyPatch};
 use claviger_client::types::usage::{Decrypt, Reencrypt};
-use claviger_client::types::{GiveReason, Instant, Pairs, key};
+use claviger_client::types::{GiveReason, Instant, Pairs, Text, key};
 use claviger_client::{Client, ClientError};
 use claviger_core::key::{DataClass, Event, State};
 use claviger_core::reason::ReasonCode;
 use claviger_core::{Action, Purpose, Spec};
 
+use super::approval;
 use super::evidence;
 use super::instance::Instance;
 use super::pack;
@@ -102,6 +103,7 @@ pub(super) async fn play(args: &RunArgs, dir: &Path, steps: &mut Steps) -> Resul
     steps.take("suspend the key: refused at once; resume: opens again", suspend(play)).await?;
     steps.take("revoke the grant: refused at once", withdraw(play)).await?;
     steps.take("declare the key compromised: refused at once", compromise(play)).await?;
+    steps.take("destroy another key: one asks, two others approve", destroy(play, &instance)).await?;
     steps.take("ask the log who used the key, and from where", ask_who(play)).await?;
     steps.take("ask who could have used it when the grant was new", ask_who_could(play)).await?;
     steps.take("prove by the log that the refusal is in it", prove(play)).await?;
@@ -143,22 +145,10 @@ async fn gather(instance: &Instance, dir: &Path) -> Result<(People, Shown), Fail
     Ok((people, Shown::words("their tokens were shown once, and are in files for their owner alone")))
 }
 
-async fn create_key(play: &Play<'_>) -> Result<((), Shown), Failure> {
-    let name = |text: &str| {
-        text.parse().map(claviger_client::types::Text).map_err(|_| Failure::failed("not a name"))
-    };
-    let administrator = &play.people.administrator;
-    administrator
-        .create_ring(&CreateRing {
-            name: name(RING)?,
-            policy: RingPolicyPatch::default(),
-            reason: None,
-            reason_code: None,
-        })
-        .await?;
-    let create = CreateKey {
+fn new_key(name: &str) -> Result<CreateKey, Failure> {
+    Ok(CreateKey {
         ring: RING.to_owned(),
-        name: name("records")?,
+        name: name.parse().map(Text).map_err(|_| not_a_name())?,
         purpose: Purpose::Encrypt.into(),
         spec: Spec::Aes256Gcm.into(),
         protection: None,
@@ -171,8 +161,24 @@ async fn create_key(play: &Play<'_>) -> Result<((), Shown), Failure> {
         context_required: Vec::new(),
         environment: None,
         activate: true,
-    };
-    let key = administrator.create_key(&create).await?.value;
+    })
+}
+
+fn not_a_name() -> Failure {
+    Failure::failed("not a name")
+}
+
+async fn create_key(play: &Play<'_>) -> Result<((), Shown), Failure> {
+    let administrator = &play.people.administrator;
+    administrator
+        .create_ring(&CreateRing {
+            name: RING.parse().map(Text).map_err(|_| not_a_name())?,
+            policy: RingPolicyPatch::default(),
+            reason: None,
+            reason_code: None,
+        })
+        .await?;
+    let key = administrator.create_key(&new_key("records")?).await?.value;
     Ok(((), Shown::words(format!("`{}`, {}, {}, id {}", key.name, key.spec, key.state, key.id))))
 }
 
@@ -383,6 +389,13 @@ async fn compromise(play: &Play<'_>) -> Result<((), Shown), Failure> {
     ))
 }
 
+async fn destroy(play: &Play<'_>, instance: &Instance) -> Result<((), Shown), Failure> {
+    let People { administrator, auditor, .. } = &play.people;
+    let key = administrator.create_key(&new_key("spent")?).await?.value.name.to_string();
+    let text = approval::destroy(administrator, auditor, instance, &key).await?;
+    Ok(((), Shown::words(text)))
+}
+
 async fn ask_who(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let auditor = &play.people.auditor;
     let key = auditor.read_key(KEY).await?.value.id;
@@ -513,7 +526,7 @@ mod tests {
     fn users_of_a_key_are_those_who_use_material() {
         let line = |name: &str, action: Action| key::Explanation {
             principal: claviger_core::PrincipalId::from_bytes([1; 16]).into(),
-            principal_name: claviger_client::types::Text(name.parse().unwrap()),
+            principal_name: Text(name.parse().unwrap()),
             action: action.into(),
             rule: "r".into(),
             grant: None,

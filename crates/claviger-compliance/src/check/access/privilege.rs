@@ -137,7 +137,7 @@ impl LeastPrivilege {
                 administrators.insert(grant.principal);
             }
             if lets_a_person_process(grant, estate) {
-                people.insert(grant.principal);
+                people.insert(estate.person_of(grant.principal));
             }
         }
         let count = |principals: &BTreeSet<PrincipalId>| u64::try_from(principals.len()).unwrap_or(u64::MAX);
@@ -257,11 +257,75 @@ impl Check for LeastPrivilege {
                 self.ledger.judge(Object::Grant(*id), idle_from, Judgement::unknown(why));
             }
         }
-        Outcome::of(self.ledger, "few can administer each key, and each grant has an end and is used")
-            .figure("grants_in_force", in_force_at_end)
-            .figure("administrators_by_role", u64::try_from(self.by_role.len()).unwrap_or(u64::MAX))
+        let outcome =
+            Outcome::of(self.ledger, "few can administer each key, and each grant has an end and is used")
+                .figure("grants_in_force", in_force_at_end)
+                .figure("administrators_by_role", u64::try_from(self.by_role.len()).unwrap_or(u64::MAX));
+        let outcome = match estate.rules().human_grant_lifetime {
+            Some(most) => outcome.figure("days_of_grants_to_people_at_most", most.as_secs() / 86_400),
+            None => outcome.note("the rules of the deployment ask for no end of grants to people"),
+        };
+        outcome
             .needs("ATT-FEWEST-CUSTODIANS")
             .note("able to administer a key is who may change it, set its policy or end it for good: holders of a role that does so with all keys, and of grants that do so with this one; who stops keys alone is not counted")
             .note("uses by grants that were given before facts were kept count from then on")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_audit::fact::OpenRow;
+    use claviger_core::Action;
+    use claviger_core::grant::{Basis, GrantOrigin};
+
+    use super::*;
+    use crate::control::Mode;
+    use crate::evaluation::fixture::{ANNA, KEY, OTTO, Story, at, rules};
+
+    fn granted(until: Option<Timestamp>) -> Story {
+        let row = OpenGrant {
+            principal: ANNA,
+            key: Some(KEY),
+            ring: None,
+            operations: vec![Action::Encrypt],
+            is_conditional: false,
+            until,
+            created_by: OTTO,
+            created_at: at(1),
+            basis: Basis::Role,
+            origin: GrantOrigin::Direct,
+            status: Status::Active,
+            ended_by: None,
+            ended_at: None,
+        };
+        let mut story = Story::of("USE-02");
+        let object = Object::Grant(GrantId::from_bytes([70; 16]));
+        story.act(Op::CreateGrant, None, vec![(object, OpenRow::Grant(row))]);
+        story
+    }
+
+    #[test]
+    fn a_grant_to_a_person_has_an_end_within_the_days_that_are_asked() {
+        granted(None).told(Mode::Period).is_violated("it is a person's, and has no end");
+        granted(Some(at(300))).told(Mode::Period).is_violated("it is a person's, and lasts for 299 days");
+        // The key and the grant.
+        let told = granted(Some(at(60))).told(Mode::Period);
+        told.holds_of(2);
+        assert_eq!(told.figures["days_of_grants_to_people_at_most"], 90);
+        assert!(told.needs.contains("ATT-FEWEST-CUSTODIANS"));
+    }
+
+    #[test]
+    fn a_grant_that_nobody_uses_is_in_force_for_too_long() {
+        let told = granted(Some(at(150))).told(Mode::Period);
+        told.is_violated("it was not used for 90 days");
+    }
+
+    #[test]
+    fn rules_that_nobody_set_ask_for_no_end() {
+        let mut story = Story::of("USE-02");
+        let (object, _) = rules(0);
+        story.act_unread(Op::SetGovernance, None, object);
+        assert!(!story.told(Mode::State).figures.contains_key("days_of_grants_to_people_at_most"));
     }
 }

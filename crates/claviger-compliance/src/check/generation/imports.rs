@@ -1,10 +1,14 @@
 //! GEN-04: where imported material came from, how it came in, and who approved it.
 
+use std::collections::BTreeMap;
+
+use claviger_audit::Op;
 use claviger_audit::fact::{Object, OpenKey, OpenVersion};
 use claviger_core::key::Origin;
-use claviger_core::{KeyVersionId, Timestamp};
+use claviger_core::{Action, KeyVersionId, Timestamp};
 
-use crate::check::common::{NO_KEY, count, is_unreadable, versions_about};
+use crate::check::approvals::{Act, Approvals, Rule, executed};
+use crate::check::common::{NO_KEY, NO_RING, count, is_unreadable, versions_about};
 use crate::check::{Check, End, Event};
 use crate::evaluation::{Class, Estate, Judgement, Ledger, Outcome, Setting};
 
@@ -13,12 +17,27 @@ const TRANSPORT_STRENGTH: u16 = 128;
 
 pub(super) struct Imports {
     ledger: Ledger,
-    persons: u64,
+    approvals: Approvals,
+    /// What is wrong with the approval of the newest import of each version.
+    unapproved: BTreeMap<KeyVersionId, Option<String>>,
 }
 
 impl Imports {
     pub(super) fn new(setting: &Setting<'_>) -> Self {
-        Self { ledger: setting.ledger(), persons: setting.number("dual_control_min_persons") }
+        Self { ledger: setting.ledger(), approvals: Approvals::new(setting), unapproved: BTreeMap::new() }
+    }
+
+    /// What is wrong with the approval of an import.
+    fn defect(&self, id: KeyVersionId, event: &Event<'_>, estate: &Estate) -> Option<String> {
+        let Some(rule) = Rule::of_key(id.key, estate) else { return Some(format!("and {NO_RING}")) };
+        let act = Act::on(Action::ImportMaterial, Object::Key(id.key), rule);
+        self.approvals.defect(&act, event, estate).or_else(|| {
+            // So many others, beside who asks.
+            let (approval, _) = executed(act.action, event, estate)?;
+            let approvers = estate.approvers(approval, event.at, None).persons.len();
+            let least = self.approvals.persons();
+            (approvers < least).then(|| format!("and {approvers} others approved it, where {least} must"))
+        })
     }
 
     fn judge(&mut self, id: KeyVersionId, at: Timestamp, estate: &Estate) {
@@ -34,13 +53,13 @@ impl Imports {
         } else {
             match estate.keys.get(&id.key) {
                 None => Judgement::unknown(NO_KEY),
-                Some(key) => self.of_import(key, version),
+                Some(key) => self.of_import(id, key, version),
             }
         };
         self.ledger.judge(object, at, judgement);
     }
 
-    fn of_import(&self, key: &OpenKey, version: &OpenVersion) -> Judgement {
+    fn of_import(&self, id: KeyVersionId, key: &OpenKey, version: &OpenVersion) -> Judgement {
         let mut defects = Vec::new();
         let strength = key.spec.strength_bits();
         if let Some(transport) = version.transport_strength
@@ -50,10 +69,13 @@ impl Imports {
             defects.push(format!("a key of {strength} bits came under {by} of {transport} bits"));
         }
         if Class::from(key.data_class) == Class::Restricted {
-            defects.push(format!(
-                "its data is restricted, and no {} persons approved its import: this release collects no approvals",
-                self.persons
-            ));
+            match self.unapproved.get(&id) {
+                Some(None) => {}
+                Some(Some(defect)) => {
+                    defects.push(format!("its data is restricted, material was imported, {defect}"));
+                }
+                None => defects.push("its data is restricted, and nobody approved its import".to_owned()),
+            }
         }
         defects.push("where it came from is recorded nowhere: this release asks for no source".to_owned());
         if version.transport_strength.is_none() {
@@ -75,8 +97,18 @@ fn was_imported(version: &OpenVersion) -> bool {
 
 impl Check for Imports {
     fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
-        if !matches!(object, Object::Key(_) | Object::Version(_)) {
-            return;
+        self.approvals.changed(object, event);
+        match object {
+            Object::Approval(_) => {
+                is_unreadable(&mut self.ledger, object, event.at, estate);
+                return;
+            }
+            Object::Version(id) if event.entry.op == Op::ImportMaterial => {
+                let defect = self.defect(id, event, estate);
+                self.unapproved.insert(id, defect);
+            }
+            Object::Key(_) | Object::Version(_) => {}
+            _ => return,
         }
         for id in versions_about(object, estate) {
             self.judge(id, event.at, estate);
@@ -100,5 +132,63 @@ impl Check for Imports {
         outcome
             .needs("ATT-IMPORT-ORIGIN")
             .note("material comes in wrapped for a key of the service, or not at all; that it was imported stays with a version for life")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_audit::fact::OpenRow;
+    use claviger_core::key::{DataClass, Generator, State};
+
+    use super::*;
+    use crate::control::Mode;
+    use crate::evaluation::fixture::{ADA, CUSTODIANS, KEY, Story, at, key, open_key};
+
+    /// A version whose material came in.
+    fn imported() -> (Object, OpenRow) {
+        let row = OpenVersion {
+            state: State::Active,
+            wrap_format: Some(1),
+            wrap_digest: Some(vec![1; 32]),
+            origin: Origin::Imported,
+            module: String::new(),
+            generator: Generator::Elsewhere,
+            health_ok: true,
+            rotated: None,
+            created_at: at(1),
+            activated_at: Some(at(1)),
+            state_changed_at: at(1),
+            fingerprint: None,
+            transport_strength: Some(256),
+            transport_spec: Some("rsa-4096".to_owned()),
+            material_expires_at: None,
+        };
+        (Object::Version(KeyVersionId { key: KEY, number: 1 }), OpenRow::Version(row))
+    }
+
+    #[test]
+    fn restricted_material_is_imported_with_the_approval_of_as_many_others_as_are_asked() {
+        let said = |approvers: usize| {
+            let mut story = Story::of("GEN-04");
+            let restricted = OpenKey { data_class: DataClass::Cardholder, ..open_key() };
+            story.act(Op::UpdateKey, Some(KEY), vec![key(restricted)]);
+            let mut rows = vec![imported()];
+            if approvers > 0 {
+                let asked = story.asked(ADA, Action::ImportMaterial, true, &[Object::Key(KEY)]);
+                let id = story.ask(claviger_audit::fact::OpenApproval { quorum: 1, ..asked });
+                for custodian in CUSTODIANS.iter().take(approvers) {
+                    story.approve(id, *custodian);
+                }
+                rows.push(story.executed(id));
+            }
+            story.act(Op::ImportMaterial, Some(KEY), rows);
+            let told = story.told(Mode::State);
+            let [violation] = told.violations.as_slice() else { panic!("{told:?}") };
+            assert!(violation.contains("where it came from is recorded nowhere"), "{violation}");
+            violation.contains("its data is restricted").then(|| violation.clone())
+        };
+        assert!(said(0).is_some_and(|violation| violation.contains("nobody approved it, where 2 must")));
+        assert!(said(1).is_some_and(|violation| violation.contains("1 are valid, where 2 must")));
+        assert_eq!(said(2), None);
     }
 }

@@ -67,7 +67,7 @@ impl EndOfProtecting {
         }
         if self.extended.contains(&id) {
             return Judgement::violated(
-                "its end of protecting was moved after it was put into use, and nobody approved it",
+                "its end of protecting was moved after it was put into use, and no exception is registered for that",
             );
         }
         let because = || "it is active beyond the end of its protecting".to_owned();
@@ -103,6 +103,6 @@ impl Check for EndOfProtecting {
             .figure("protect_uses", self.uses)
             .figure("protect_uses_late", self.late_uses)
             .note("an end of protecting is that of the ring, or that of the table where this is earlier or the ring has none; it is fixed when a version is put into use")
-            .note("this release does not refuse uses by the age of a version")
+            .note("this release does not refuse uses by the age of a version, and has no exceptions: a ring whose periods others approved moves an end all the same")
     }
 }

@@ -20,15 +20,16 @@ use claviger_provider::software::SoftwareProvider;
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::usage::{GenerateDataKey, UseKey};
 use claviger_service::operation::{
-    ChangeKeyState, CreateAsset, CreateRing, Declare, ReadEntries, ReadLogResource, ReadRows, ReadSystem,
-    RevokeGrant, RevokePrincipal, RingPatch, ScanStore, ScheduleDestroy, UpdateRing,
+    AssignRole, ChangeKeyState, CreateAsset, CreateRing, Declare, ReadEntries, ReadLogResource, ReadRows,
+    ReadSystem, RevokeGrant, RevokePrincipal, RingPatch, ScanStore, ScheduleDestroy, UpdateRing,
 };
 use claviger_service::{KeyRef, Presented, PrincipalRef};
 use claviger_store::SqliteOptions;
-use claviger_testkit::deployment::{DAY, Deployment, EVERYONE};
+use claviger_testkit::deployment::{ADA, CARL, CLEO, CORA, DAY, Deployment, EVERYONE, OLGA, OTTO, VERA};
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
+use super::approver::{Approver, done};
 use super::export::Export;
 use super::gate::{Gate, Gated};
 
@@ -159,6 +160,21 @@ pub(super) async fn aged() -> Aged {
     assert_eq!(deployment.decrypt("app", &sealed).await.unwrap(), b"4111");
     let quiet = Period { from: still.after(DAY), to: still.after(DAY * 2) };
     Aged { log: log_of(&deployment).await, until: deployment.clock.wall(), quiet }
+}
+
+/// Two custodians approve that a person gets a role, and that a key is destroyed, which comes when its wait is over.
+pub(super) async fn approved() -> Kept {
+    let deployment = Deployment::build_under(2, &[ADA, OTTO, OLGA, VERA, CARL, CORA, CLEO]).await;
+    let approvers = [Approver::of(&deployment, "carl").await, Approver::of(&deployment, "cora").await];
+    let principal = || PrincipalRef::Name("olga".parse().unwrap());
+    let assign = || AssignRole { principal: principal(), role: Role::Responder };
+    done(&deployment, &approvers, "otto", assign).await;
+    let gone = encrypting(&deployment, "gone").await;
+    let schedule = || ScheduleDestroy { key: id(&gone), waiting: None };
+    done(&deployment, &approvers, "ada", schedule).await;
+    deployment.clock.advance(DAY * 31);
+    deployment.road.do_what_is_due().await;
+    Kept { log: log_of(&deployment).await, until: deployment.clock.wall() }
 }
 
 /// The fence is off, and three uses wait for their material while what they depend on is taken away. The node has tested itself, and has not

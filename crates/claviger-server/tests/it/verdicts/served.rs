@@ -86,6 +86,7 @@ pub(super) async fn served() -> Served {
     let site = Site { deployment: &deployment, running: &running };
     let policy = json!({
         "context_required": ["tenant"], "data_class": "cardholder", "rotation_period_seconds": 7_776_000,
+        "grants_under_quorum": false,
     });
     site.administer("rings", json!({ "name": "cards", "policy": policy })).await;
     let with_ring = site.instant().await;

@@ -4,7 +4,7 @@ use claviger_compliance::Verdict;
 
 use Cell::{Never, Read, Waits};
 use Reading::{
-    Aged, Edited, Misused, NoBegin, OtherBegin, OutOfTime, Quiet, Raced, Started, WithRing, Worked,
+    Aged, Approved, Edited, Misused, NoBegin, OtherBegin, OutOfTime, Quiet, Raced, Started, WithRing, Worked,
 };
 
 /// An evaluation, of a log and as of an instant.
@@ -12,6 +12,8 @@ use Reading::{
 pub(super) enum Reading {
     /// Years later: what was used too long, lay idle, was destroyed and was compromised.
     Aged,
+    /// Custodians approved what was done.
+    Approved,
     /// The log of [`Self::Raced`], with rows that somebody edited.
     Edited,
     /// Used against what is asked.
@@ -35,8 +37,9 @@ pub(super) enum Reading {
 }
 
 impl Reading {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Aged,
+        Self::Approved,
         Self::Edited,
         Self::Misused,
         Self::NoBegin,
@@ -90,8 +93,6 @@ const STARTED: Cell = Read(Started, "nothing is in scope");
 /// What was in the entries that are missing, nobody knows.
 const NO_BEGIN: Cell = Read(NoBegin, "entries-missing");
 
-const APPROVALS: Cell =
-    Waits("approvals of what two persons must decide: without them each such act is a violation");
 const BACKUPS: Cell =
     Waits("backup sets with contents, expiry and keys, tests of restoring them, and approvals of restores");
 const CLOCKS: Cell =
@@ -171,8 +172,8 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         control: "USE-04",
-        pass: APPROVALS,
-        fail: Read(Worked, "the root was put into use, and nobody approved it"),
+        pass: Read(Approved, ""),
+        fail: Read(Aged, "nobody else had to approve it"),
         not_applicable: STARTED,
         indeterminate: NO_BEGIN,
     },
@@ -248,8 +249,8 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         control: "DEST-01",
-        pass: APPROVALS,
-        fail: Read(Aged, "it was destroyed, and nobody approved that"),
+        pass: Read(Approved, ""),
+        fail: Read(Aged, "its destruction was scheduled, and nobody else had to approve it"),
         not_applicable: STARTED,
         indeterminate: NO_BEGIN,
     },
@@ -339,7 +340,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         control: "GOV-05",
-        pass: Waits("approvals of changes, and the list of programs that are approved"),
+        pass: Waits("approvals of programs and configurations, and the list of those that are approved"),
         fail: Read(Worked, "its configuration changed from"),
         not_applicable: Never("every node runs by something: where none has said by what, that is not known"),
         indeterminate: Read(Started, "no node has said what it runs by"),

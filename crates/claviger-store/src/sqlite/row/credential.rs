@@ -106,6 +106,24 @@ pub(in crate::sqlite) fn list_ending(
     })
 }
 
+/// At most `limit` credentials that one made for others and that prove somebody at `now`, those that end first before others.
+pub(in crate::sqlite) fn list_made_by(
+    connection: Guarded<'_>,
+    maker: PrincipalId,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Credential>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM credential INDEXED BY credential_by_maker WHERE created_by = ?1 AND standing = 'active' \
+         AND expires_at > ?2 AND principal <> ?1 \
+         AND EXISTS (SELECT 1 FROM principal AS p WHERE p.id = credential.principal AND p.standing = 'active') \
+         ORDER BY expires_at, id LIMIT ?3"
+    );
+    list(connection, sql, params![maker.as_bytes(), micros(TABLE, now)?, limit], parse)
+}
+
 /// Rows in the order of their identifiers, behind `after`.
 pub(in crate::sqlite) fn list_from(
     connection: Guarded<'_>,

@@ -9,7 +9,7 @@ use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, KeyFilter, ScheduledDestruction};
 use claviger_core::reason::Why;
 use claviger_core::row::Row as _;
-use claviger_core::{KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Timestamp};
+use claviger_core::{ApprovalId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Timestamp};
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, integer, join, list, micros, span};
@@ -26,7 +26,7 @@ macro_rules! covered {
     () => {
         "k.fact, k.ring_name, k.id, k.ring, k.name, k.purpose, k.spec, k.protection, k.data_class, k.description, k.owner, \
          k.labels, k.rotation_period, k.state, k.primary_version, k.rotates_from, k.destroy_at, k.destroy_scheduled_at, \
-         k.created_at, k.reason, k.policy, k.context_required, k.environment, k.revision"
+         k.destroy_approval, k.created_at, k.reason, k.policy, k.context_required, k.environment, k.revision"
     };
 }
 macro_rules! columns {
@@ -41,7 +41,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 2,
-    revision: Some(23),
+    revision: Some(24),
     has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM key k WHERE k.id = ?1"),
     update: "UPDATE key SET tag = ?1, fact = ?2 WHERE id = ?3",
@@ -169,6 +169,21 @@ pub(in crate::sqlite) fn list_after(
     }
 }
 
+/// At most `limit` keys that a principal owns and that are not destroyed, in the order of (ring name, key name).
+pub(in crate::sqlite) fn list_owned(
+    connection: Guarded<'_>,
+    owner: PrincipalId,
+    limit: u32,
+) -> Result<Vec<(KeyName, Key)>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM key k INDEXED BY key_by_owner WHERE k.owner = ?1 \
+         AND k.state <> 'destroyed' AND k.state <> 'destroyed_compromised' ORDER BY k.ring_name, k.name LIMIT ?2"
+    );
+    list(connection, sql, params![owner.as_bytes(), limit], parse)
+}
+
 /// Material of such a key is imported: no policy rotates it.
 macro_rules! is_made_here {
     () => {
@@ -218,7 +233,8 @@ pub(in crate::sqlite) fn list_scheduled(
     after: Option<(Timestamp, KeyId)>,
     limit: u32,
 ) -> Result<Vec<ScheduledDestruction>, StoreError> {
-    let sql = "SELECT k.id, k.ring, k.destroy_at, k.destroy_scheduled_at FROM key k INDEXED BY key_by_destruction \
+    let sql = "SELECT k.id, k.ring, k.destroy_at, k.destroy_scheduled_at, k.destroy_approval \
+               FROM key k INDEXED BY key_by_destruction \
                WHERE k.destroy_at IS NOT NULL AND (k.destroy_at, k.id) > (?1, ?2) ORDER BY k.destroy_at, k.id LIMIT ?3";
     let (at, id) = match after {
         None => (-1, [0; 16]),
@@ -321,10 +337,14 @@ pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<(KeyName, Key
 }
 
 fn destruction(columns: &mut Columns<'_>) -> Result<Option<Destruction>, StoreError> {
-    match (columns.maybe(Columns::instant)?, columns.maybe(Columns::instant)?) {
-        (None, None) => Ok(None),
-        (Some(at), Some(scheduled_at)) => Ok(Some(Destruction { scheduled_at, at })),
-        (None, Some(_)) | (Some(_), None) => Err(columns.damaged("a destruction has two instants or none")),
+    let (at, scheduled_at) = (columns.maybe(Columns::instant)?, columns.maybe(Columns::instant)?);
+    let approval = columns.maybe(Columns::array)?.map(ApprovalId::from_bytes);
+    match (at, scheduled_at, approval) {
+        (None, None, None) => Ok(None),
+        (Some(at), Some(scheduled_at), approval) => Ok(Some(Destruction { scheduled_at, at, approval })),
+        (None, _, _) | (Some(_), None, _) => {
+            Err(columns.damaged("a destruction has two instants or none, and its approval none without them"))
+        }
     }
 }
 
@@ -343,13 +363,14 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, key: &Key) -> Result<Appli
         &TAGGED,
         &[key.id.as_bytes()],
         "INSERT INTO key (id, ring, ring_name, name, purpose, spec, protection, data_class, description, owner, labels, \
-         rotation_period, state, primary_version, rotates_from, destroy_at, destroy_scheduled_at, created_at, reason, policy, \
-         context_required, environment, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
+         rotation_period, state, primary_version, rotates_from, destroy_at, destroy_scheduled_at, destroy_approval, created_at, reason, \
+         policy, context_required, environment, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24) \
          ON CONFLICT (id) DO UPDATE SET data_class = excluded.data_class, description = excluded.description, \
          owner = excluded.owner, labels = excluded.labels, rotation_period = excluded.rotation_period, state = excluded.state, \
          primary_version = excluded.primary_version, rotates_from = excluded.rotates_from, \
-         destroy_at = excluded.destroy_at, destroy_scheduled_at = excluded.destroy_scheduled_at, reason = excluded.reason, \
+         destroy_at = excluded.destroy_at, destroy_scheduled_at = excluded.destroy_scheduled_at, \
+         destroy_approval = excluded.destroy_approval, reason = excluded.reason, \
          policy = excluded.policy, context_required = excluded.context_required, environment = excluded.environment, revision = excluded.revision",
         params![
             key.id.as_bytes(),
@@ -369,6 +390,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, key: &Key) -> Result<Appli
             micros(TABLE, key.rotates_from)?,
             key.destruction.map(|destruction| micros(TABLE, destruction.at)).transpose()?,
             key.destruction.map(|destruction| micros(TABLE, destruction.scheduled_at)).transpose()?,
+            key.destruction.as_ref().and_then(|one| one.approval.as_ref()).map(ApprovalId::as_bytes),
             micros(TABLE, key.created_at)?,
             key.reason.map(Why::to_bytes),
             key.policy,

@@ -4,10 +4,12 @@
 //! [`claviger_core::row`] say.
 
 pub(super) mod alias;
+pub(super) mod approval;
 pub(super) mod asset;
 pub(super) mod credential;
 pub(super) mod declaration;
 pub(super) mod fact_head;
+pub(super) mod governance;
 pub(super) mod grant;
 pub(super) mod grant_index;
 pub(super) mod idempotency;

@@ -20,7 +20,7 @@ const TABLE: &str = "principal";
 macro_rules! covered {
     () => {
         "fact, id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, created_by, recovered_at, \
-         acknowledged_by, reason, erased_by, erased_at, environment"
+         acknowledged_by, reason, erased_by, erased_at, environment, same_person_as"
     };
 }
 macro_rules! columns {
@@ -96,6 +96,34 @@ pub(in crate::sqlite) fn list_after(
     list(connection, sql, params![after.map_or("", Name::as_str), limit], parse)
 }
 
+/// The accounts of a person, by the first of them.
+pub(in crate::sqlite) fn list_accounts(
+    connection: Guarded<'_>,
+    person: PrincipalId,
+) -> Result<Vec<PrincipalId>, StoreError> {
+    let sql = "SELECT id FROM principal INDEXED BY principal_accounts WHERE same_person_as = ?1";
+    let mut accounts = list(connection, sql, [person.as_bytes()], |row| {
+        Columns::new(TABLE, row).array().map(PrincipalId::from_bytes)
+    })?;
+    accounts.push(person);
+    Ok(accounts)
+}
+
+/// At most `limit` principals that one created and that are not revoked, in the order of their names.
+pub(in crate::sqlite) fn list_made_by(
+    connection: Guarded<'_>,
+    maker: PrincipalId,
+    limit: u32,
+) -> Result<Vec<Principal>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM principal INDEXED BY principal_by_maker WHERE created_by = ?1 AND standing = 'active' \
+         ORDER BY name LIMIT ?2"
+    );
+    list(connection, sql, params![maker.as_bytes(), limit], parse)
+}
+
 /// The names of those that are there.
 pub(in crate::sqlite) fn list_names(
     connection: Guarded<'_>,
@@ -141,6 +169,7 @@ fn parse(row: &Line<'_>) -> Result<Principal, StoreError> {
         reason: why(&mut columns)?,
         erasure: erasure(&mut columns)?,
         environment: columns.maybe(Columns::word)?,
+        same_person_as: columns.maybe(Columns::array)?.map(PrincipalId::from_bytes),
     };
     principal.check().map_err(|reason| columns.damaged(reason))?;
     Ok(principal)
@@ -170,7 +199,8 @@ fn join_givers(givers: &[(Role, PrincipalId)]) -> String {
     join(&givers.iter().map(|(role, giver)| format!("{role}={giver}")).collect::<Vec<_>>())
 }
 
-/// Writes a principal. Its kind and environment are fixed, and so is its name but for an erasure, which nothing undoes.
+/// Writes a principal. Its kind, its environment and whose account it is are fixed, and so is its name but for an erasure, which nothing
+/// undoes.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> Result<Applied, StoreError> {
     valid(TABLE, principal)?;
     let stored = find_by_id(connection, principal.id)?;
@@ -182,8 +212,8 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> 
         &TAGGED,
         &[principal.id.as_bytes()],
         "INSERT INTO principal (id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, \
-         created_by, recovered_at, acknowledged_by, reason, erased_by, erased_at, environment) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
+         created_by, recovered_at, acknowledged_by, reason, erased_by, erased_at, environment, same_person_as) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, standing = excluded.standing, roles = excluded.roles, \
          home = excluded.home, subject_key = excluded.subject_key, revision = excluded.revision, \
          role_givers = excluded.role_givers, acknowledged_by = excluded.acknowledged_by, \
@@ -210,6 +240,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> 
             principal.erasure.as_ref().map(|erasure| erasure.by.as_bytes()),
             principal.erasure.map(|erasure| micros(TABLE, erasure.at)).transpose()?,
             principal.environment.as_ref().map(Name::as_str),
+            principal.same_person_as.as_ref().map(PrincipalId::as_bytes),
         ],
     )
 }

@@ -4,7 +4,7 @@ use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::reason::{Erasure, KeptReason, ReasonCode, ReasonRecord, TextAtRest, Why};
-use claviger_core::{Action, PrincipalId, ReasonId};
+use claviger_core::{Action, PrincipalId, ReasonId, Timestamp};
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, list, micros};
@@ -64,6 +64,22 @@ pub(in crate::sqlite) fn list_with_veils(
         key,
     };
     Ok(found.into_iter().map(kept).collect())
+}
+
+/// How many reasons somebody gave for an action since then.
+pub(in crate::sqlite) fn count_by(
+    connection: Guarded<'_>,
+    by: PrincipalId,
+    action: Action,
+    since: Timestamp,
+) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM reason INDEXED BY reason_of_one \
+               WHERE given_by = ?1 AND action = ?2 AND given_at >= ?3";
+    let since = micros(TABLE, since)?;
+    let counted = find(connection, sql, params![by.as_bytes(), action.code(), since], |row| {
+        Columns::new(TABLE, row).count()
+    })?;
+    Ok(counted.unwrap_or_default())
 }
 
 /// Rows in the order of their identifiers, behind `after`.

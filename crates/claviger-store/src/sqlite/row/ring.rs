@@ -19,7 +19,8 @@ const TABLE: &str = "ring";
 macro_rules! covered {
     () => {
         "r.fact, r.id, r.name, r.protection, r.rotation_period, r.protect_period, r.process_period, \
-         r.destroy_waiting_period, r.quorum, r.separation, r.rotates, r.context_required, r.data_class, r.plaintext_data_keys, r.environment, r.assets, r.kek, r.kek_root_key, r.kek_root_version, \
+         r.destroy_waiting_period, r.quorum, r.separation, r.rotates, r.context_required, r.data_class, r.plaintext_data_keys, r.environment, r.assets, \
+         r.grants_under_quorum, r.kek, r.kek_root_key, r.kek_root_version, \
          r.kek_wrap_algorithm, r.kek_wrap_strength, r.created_at, r.reason, r.revision"
     };
 }
@@ -35,7 +36,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 1,
-    revision: Some(23),
+    revision: Some(24),
     has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM ring r WHERE r.id = ?1"),
     update: "UPDATE ring SET tag = ?1, fact = ?2 WHERE id = ?3",
@@ -102,6 +103,7 @@ pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<KeyRing, Stor
             plaintext_data_keys: columns.word()?,
             environment: columns.maybe(Columns::word)?,
             assets: columns.word()?,
+            grants_under_quorum: columns.flag()?,
         },
         kek: columns.bytes()?.to_vec(),
         kek_wrap: kek_wrap(columns)?,
@@ -146,14 +148,15 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<
         &[ring.id.as_bytes()],
         "INSERT INTO ring (id, name, protection, rotation_period, protect_period, process_period, \
          destroy_waiting_period, quorum, separation, kek, created_at, reason, rotates, context_required, data_class, plaintext_data_keys, \
-         environment, assets, kek_root_key, kek_root_version, kek_wrap_algorithm, kek_wrap_strength, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
+         environment, assets, grants_under_quorum, kek_root_key, kek_root_version, kek_wrap_algorithm, kek_wrap_strength, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24) \
          ON CONFLICT (id) DO UPDATE SET protection = excluded.protection, \
          rotation_period = excluded.rotation_period, protect_period = excluded.protect_period, \
          process_period = excluded.process_period, destroy_waiting_period = excluded.destroy_waiting_period, \
          quorum = excluded.quorum, separation = excluded.separation, kek = excluded.kek, reason = excluded.reason, \
          rotates = excluded.rotates, context_required = excluded.context_required, data_class = excluded.data_class, \
          plaintext_data_keys = excluded.plaintext_data_keys, environment = excluded.environment, assets = excluded.assets, \
+         grants_under_quorum = excluded.grants_under_quorum, \
          kek_root_key = excluded.kek_root_key, kek_root_version = excluded.kek_root_version, \
          kek_wrap_algorithm = excluded.kek_wrap_algorithm, kek_wrap_strength = excluded.kek_wrap_strength, \
          revision = excluded.revision",
@@ -176,6 +179,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<
             policy.plaintext_data_keys.name(),
             policy.environment.as_ref().map(Name::as_str),
             policy.assets.name(),
+            policy.grants_under_quorum,
             wrap.map(|wrap| &wrap.key),
             wrap.map(|wrap| wrap.version),
             wrap.map(|wrap| &wrap.algorithm),

@@ -9,7 +9,7 @@ use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, RowRoot};
 use claviger_core::principal::{Principal, PrincipalKind};
-use claviger_core::{KeyId, KeyRingId, KeyVersionId, PrincipalId};
+use claviger_core::{Governance, GovernanceId, KeyId, KeyRingId, KeyVersionId, PrincipalId};
 use rusqlite::Connection;
 
 use super::*;
@@ -118,6 +118,30 @@ async fn a_row_that_was_taken_out_is_not_forgotten_by_the_next_commit() {
     assert_eq!(shelf.store.count_wrong_blocks(Kind::Principal).await.unwrap(), 0);
     assert_eq!(put(&mut shelf, &near), Ok(Applied::Yes));
     assert_eq!(put(&mut shelf, &far), Ok(Applied::Yes));
+}
+
+#[tokio::test]
+async fn rules_of_the_deployment_that_are_taken_out_or_older_ones_are_refused() {
+    let mut shelf = counted_shelf().await;
+    let lax = Governance { quorum: 0, ..Governance::of_new_deployment(APP, at(1)) };
+    assert_eq!(shelf.apply(&[Change::PutGovernance(lax.clone())]), Applied::Yes);
+    let database = database(&shelf);
+    database.execute_batch("CREATE TEMP TABLE older AS SELECT * FROM governance").unwrap();
+    let strict = Governance { quorum: 2, revision: 1, ..lax };
+    assert_eq!(shelf.apply(&[Change::PutGovernance(strict.clone())]), Applied::Yes);
+    database.execute_batch("CREATE TEMP TABLE newer AS SELECT * FROM governance").unwrap();
+    let refused = Err(StoreError::RowAltered(Object::Governance(GovernanceId::ONLY)));
+    for edit in ["", "INSERT INTO governance SELECT * FROM older"] {
+        database.execute_batch(&format!("DELETE FROM governance; {edit}")).unwrap();
+        assert_eq!(shelf.store.find_governance().await, refused, "{edit}");
+        let lower = Governance { quorum: 1, revision: 1, ..strict.clone() };
+        let written = shelf.journal.apply(&[Change::PutGovernance(lower)]);
+        assert!(matches!(written, Err(StoreError::RowAltered(_))), "{edit}: {written:?}");
+        shelf.journal.roll_back();
+    }
+    database.execute_batch("DELETE FROM governance; INSERT INTO governance SELECT * FROM newer").unwrap();
+    let found = shelf.store.find_governance().await.unwrap();
+    assert_eq!(found, Some(Governance { revision: 2, ..strict }));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use claviger_core::alias::AliasScope;
 use claviger_core::grant::{Basis, Grant, GrantOrigin};
+use claviger_core::key::Destruction;
 use claviger_core::lineage::{How, Verdict, Wanted};
 use claviger_core::object::RowCursor;
 use claviger_core::port::store::{GrantFilter, GrantQuery, MixedUse, Page};
@@ -187,8 +188,31 @@ async fn aliases_of_schema_1_belong_to_their_ring_and_name_keys_of_relaxed_rings
     // Who made a principal or a credential was not kept, and who gave a role neither.
     let otto = store.list_role_holders().await.unwrap().remove(0);
     assert_eq!((otto.name.as_str(), otto.created_by, otto.role_givers.len()), ("otto", None, 0));
-    assert_eq!(otto.recovery, None);
+    assert_eq!((otto.recovery, otto.same_person_as), (None, None));
     let credentials = store.list_credentials(Some(otto.id), Page { after: None, limit: 2 }).await.unwrap();
     assert_eq!(credentials.iter().map(|one| one.created_by).collect::<Vec<_>>(), [None]);
     assert_eq!(store.list_unacknowledged().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_schema_1_scheduled_nobody_approved_and_its_rings_put_no_grant_under_quorum() {
+    let rows = "
+        INSERT INTO ring VALUES (x'00000000000000000000000000000001', 'orders', 'software', NULL, NULL, NULL, 1, 2, 'strict', x'00', 0, 1);
+        INSERT INTO key VALUES (x'00000000000000000000000000000002', x'00000000000000000000000000000001', 'orders', 'main', 'encrypt', 'aes-256-gcm',
+            'software', 'internal', '', zeroblob(16), NULL, NULL, 'suspended', 1, 0, 9, 0, 1);";
+    let (store, _directory) = of_schema_1(rows).await;
+    let id = |last: u8| {
+        let mut id = [0; 16];
+        id[15] = last;
+        id
+    };
+    let ring = store.find_ring(KeyRingId::from_bytes(id(1))).await.unwrap().unwrap();
+    assert_eq!((ring.policy.quorum, ring.policy.grants_under_quorum), (2, false));
+    let scheduled = store.list_scheduled_destructions(Page { after: None, limit: 9 }).await.unwrap();
+    let at = Timestamp::from_micros(9);
+    let destructions: Vec<_> = scheduled.iter().map(|one| one.destruction).collect();
+    assert_eq!(destructions, [Destruction { scheduled_at: at, at, approval: None }]);
+    // Nobody has set any rules.
+    assert_eq!(store.find_governance().await.unwrap(), None);
+    assert_eq!(store.check_indexes().await.unwrap(), Vec::<String>::new());
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use claviger_core::access_key::AccessKey;
 use claviger_core::alias::{Alias, AliasScope};
+use claviger_core::approval::{Approval, Ended, Outcome, Verdict};
 use claviger_core::asset::Asset;
 use claviger_core::change::Change;
 use claviger_core::declaration::DeclarationKind;
@@ -18,24 +19,27 @@ use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalK
 use claviger_core::reason::{ReasonCode, ReasonRecord, TextAtRest};
 use claviger_core::rights_review::{Capacity, Confirmation, RightsReview};
 use claviger_core::{
-    Action, AliasId, AssetId, CredentialId, Declaration, DeclarationId, GrantId, KeyId, KeyRingId,
-    KeyVersionId, NodeId, PrincipalId, ReasonId, RightsReviewId,
+    Action, AliasId, ApprovalId, AssetId, CredentialId, Declaration, DeclarationId, Governance, GrantId,
+    KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId, RightsReviewId,
 };
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use super::super::row::{
-    alias, asset, credential, declaration, grant, key, node, principal, reason, rights_review, ring, version,
+    alias, approval, asset, credential, declaration, governance, grant, key, node, principal, reason,
+    rights_review, ring, version,
 };
 use super::super::tag::Tagged;
 use super::*;
 
 /// What names a row of each table of objects.
-const TABLES: [(&str, &str, &[&Tagged]); 12] = [
+const TABLES: [(&str, &str, &[&Tagged]); 14] = [
     ("alias", "id = x'06060606060606060606060606060606'", &[&alias::TAGGED]),
+    ("approval", "id = x'0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a'", &[&approval::TAGGED]),
     ("asset", "id = x'08080808080808080808080808080808'", &[&asset::TAGGED]),
     ("credential", "id = x'04040404040404040404040404040404'", &[&credential::TAGGED]),
     ("declaration", "id = x'09090909090909090909090909090909'", &[&declaration::TAGGED]),
+    ("governance", "id = x'00000000000000000000000000000000'", &[&governance::TAGGED]),
     ("grants", "id = x'05050505050505050505050505050505'", &[&grant::TAGGED]),
     ("key", "id = x'02020202020202020202020202020202'", &[&key::TAGGED]),
     ("key_version", "key = x'02020202020202020202020202020202'", &[&version::TAGGED, &version::COUNTED]),
@@ -144,6 +148,16 @@ fn furnished() -> Shelf {
     };
     let changes = [9, 19].map(|number| Change::PutDeclaration(declaration(number)));
     assert_eq!(shelf.apply(&changes), Applied::Yes);
+    // One that ended, and one that is open.
+    let person = PrincipalId::from_bytes([13; 16]);
+    let ended = Ended { outcome: Outcome::Executed, at: at(2), by: person };
+    let open = shelf::approval(20, person, [20; 32]);
+    let decisions = [1, 2].map(|number| shelf::decided(number, Verdict::Approve, at(1))).to_vec();
+    let done = Approval { decisions, ended: Some(ended), ..shelf::approval(10, person, [10; 32]) };
+    let changes = [done, open].map(Change::PutApproval);
+    assert_eq!(shelf.apply(&changes), Applied::Yes);
+    let rules = Governance::of_new_deployment(person, at(0));
+    assert_eq!(shelf.apply(&[Change::PutGovernance(rules)]), Applied::Yes);
     let review = RightsReview::new(RightsReviewId::UPGRADE, at(0));
     let one = Confirmation { by: PrincipalId::from_bytes([13; 16]), at: at(1) };
     let review = review.confirmed([1; 32], Capacity::Officer, one).unwrap();
@@ -182,7 +196,7 @@ fn columns_of(database: &Connection, table: &str) -> Vec<String> {
 }
 
 /// How many rows of objects there are.
-const ROWS: usize = 21;
+const ROWS: usize = 24;
 
 /// The objects whose rows do not hold, or do not read. A row that is out of place, and so not there, counts as not reading.
 async fn altered(store: &SqliteStore) -> Result<BTreeSet<Object>, StoreError> {
@@ -206,6 +220,8 @@ async fn read_all(store: &SqliteStore) -> Vec<StoreError> {
     failed.extend(store.find_alias(&"name-6".parse().unwrap()).await.err());
     failed.extend(store.find_asset(AssetId::from_bytes([8; 16])).await.err());
     failed.extend(store.find_declaration(DeclarationId::from_bytes([9; 16])).await.err());
+    failed.extend(store.find_approval(ApprovalId::from_bytes([10; 16])).await.err());
+    failed.extend(store.find_governance().await.err());
     failed
 }
 

@@ -7,6 +7,7 @@
     reason = "a contract is tests: they fail by panicking, and their names say what they hold"
 )]
 
+pub mod approvals;
 pub mod grants;
 pub mod rows;
 pub mod shelf;
@@ -30,7 +31,8 @@ macro_rules! store_contract {
             expired_material_is_found_as_long_as_it_is_here,
             uses_are_kept_with_cuts_and_a_later_one_is_never_replaced_by_an_earlier,
             batches_become_one_where_they_are_what_they_are_said_to_be,
-            declarations_are_counted_by_who_made_them }
+            declarations_are_counted_by_who_made_them,
+            what_others_depend_on_somebody_for_is_found_and_nothing_that_is_gone }
         $crate::store_contract! { $shelf; grants:
             a_set_whose_expectation_does_not_hold_is_a_conflict_and_leaves_nothing,
             the_strictest_use_of_a_principal_is_that_of_its_active_grants,
@@ -42,6 +44,14 @@ macro_rules! store_contract {
             what_makes_decisions_long_is_bounded,
             pages_hold_what_their_filter_takes_in_order,
             the_same_grant_is_found_by_its_name_and_terms }
+        $crate::store_contract! { $shelf; approvals:
+            an_approval_comes_back_with_what_was_decided_and_ends_once,
+            one_approval_of_a_request_is_open_and_it_is_found_before_those_that_ended,
+            approvals_are_listed_and_counted_by_whether_they_are_open,
+            the_rules_of_the_deployment_are_one_row,
+            rows_that_an_approval_rests_on_are_compared_in_the_commit,
+            whose_account_it_is_and_how_a_ring_gives_grants_comes_back,
+            compromises_are_counted_by_the_person_who_declared_them }
     };
     ($shelf:expr; $of:ident: $($name:ident),+) => {$(
         #[tokio::test]

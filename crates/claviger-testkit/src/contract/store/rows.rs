@@ -9,9 +9,13 @@ use claviger_core::key::{
 use claviger_core::log_time::{Step, TimeRecord};
 use claviger_core::port::Store;
 use claviger_core::port::store::{
-    AliasFilter, Applied, Home, Packed, Page, ScheduledDestruction, UsageRows, UseCounts, VersionUsage,
+    AliasFilter, Applied, Home, Packed, Page, ScheduledDestruction, Ties, UsageRows, UseCounts, VersionUsage,
 };
-use claviger_core::{Declaration, DeclarationId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec};
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Status};
+use claviger_core::{
+    ApprovalId, CredentialId, Declaration, DeclarationId, KeyId, KeyRingId, KeyVersionId, PrincipalId,
+    Purpose, Spec, Timestamp,
+};
 
 use super::shelf::{DAY, Shelf, alias, at, awaiting, material};
 
@@ -23,7 +27,8 @@ pub async fn a_key_comes_back_as_it_was_written_and_its_tombstone_without_materi
     let ring = shelf.ring(1, None);
     let key = shelf.key(ring, 1, |key| {
         key.state = State::Suspended;
-        key.destruction = Some(Destruction { scheduled_at: at(10), at: at(30) });
+        let approval = Some(ApprovalId::from_bytes([7; 16]));
+        key.destruction = Some(Destruction { scheduled_at: at(10), at: at(30), approval });
     });
     let record = shelf.store.find_key(key.id).await.unwrap().unwrap();
     assert_eq!(record.key, key);
@@ -35,7 +40,7 @@ pub async fn a_key_comes_back_as_it_was_written_and_its_tombstone_without_materi
     assert_eq!((tombstone.key.state, tombstone.key.destruction), (State::Destroyed, None));
     assert_eq!(tombstone.versions, [KeyVersion { revision: 2, ..gone }]);
     // A key that waits cannot be active, whoever asks.
-    let destruction = Some(Destruction { scheduled_at: at(40), at: at(60) });
+    let destruction = Some(Destruction { scheduled_at: at(40), at: at(60), approval: None });
     let back = Key { state: State::Active, destruction, ..tombstone.key };
     assert!(shelf.journal.apply(&[Change::PutKey(back)]).is_err());
 }
@@ -77,7 +82,7 @@ pub async fn rotation_is_found_when_it_is_due_and_destruction_in_its_order<S: St
     for (number, day) in [(7, 40), (8, 20)] {
         shelf.key(never, number, |key| {
             key.state = State::PreActive;
-            key.destruction = Some(Destruction { scheduled_at: at(3), at: at(day) });
+            key.destruction = Some(Destruction { scheduled_at: at(3), at: at(day), approval: None });
         });
     }
     for (day, rotate) in [
@@ -98,7 +103,7 @@ pub async fn rotation_is_found_when_it_is_due_and_destruction_in_its_order<S: St
     let scheduled = |number, day| ScheduledDestruction {
         key: id(number),
         ring: never,
-        destruction: Destruction { scheduled_at: at(3), at: at(day) },
+        destruction: Destruction { scheduled_at: at(3), at: at(day), approval: None },
     };
     let list =
         async |after, limit| shelf.store.list_scheduled_destructions(Page { after, limit }).await.unwrap();
@@ -385,4 +390,95 @@ pub async fn declarations_are_counted_by_who_made_them<S: Store>(mut shelf: Shel
     for (by, count) in [(one, 2), (other, 1), (nobody, 0)] {
         assert_eq!(shelf.store.count_declarations(by).await.unwrap(), count);
     }
+}
+
+/// A principal that somebody made.
+fn made(shelf: &mut Shelf<impl Store>, number: u8, by: Option<PrincipalId>, status: Status) -> Principal {
+    let id = PrincipalId::from_bytes([number; 16]);
+    let name = format!("made-{number}").parse().unwrap();
+    let new = Principal::new(id, name, PrincipalKind::Human, at(0));
+    let principal = Principal { created_by: by, status, subject_key: vec![1], ..new };
+    assert_eq!(shelf.apply(&[Change::PutPrincipal(principal.clone())]), Applied::Yes);
+    Principal { revision: 1, ..principal }
+}
+
+fn credential_of(of: PrincipalId, by: PrincipalId, number: u8, expires_at: Timestamp) -> Credential {
+    Credential {
+        id: CredentialId::from_bytes([number; 16]),
+        principal: of,
+        kind: CredentialKind::Token,
+        digest: [number; 32],
+        access_key: None,
+        label: "card".parse().unwrap(),
+        status: Status::Active,
+        created_by: Some(by),
+        renews: None,
+        created_at: at(0),
+        expires_at,
+        reason: None,
+        revision: 0,
+    }
+}
+
+pub async fn what_others_depend_on_somebody_for_is_found_and_nothing_that_is_gone<S: Store>(
+    mut shelf: Shelf<S>,
+) {
+    let somebody = made(&mut shelf, 1, None, Status::Active);
+    let other = made(&mut shelf, 2, None, Status::Active);
+    let kept = made(&mut shelf, 3, Some(somebody.id), Status::Active);
+    let gone = made(&mut shelf, 4, Some(somebody.id), Status::Revoked);
+    made(&mut shelf, 5, Some(other.id), Status::Active);
+    let second = Principal {
+        id: PrincipalId::from_bytes([6; 16]),
+        name: "second".parse().unwrap(),
+        same_person_as: Some(somebody.id),
+        created_by: Some(other.id),
+        revision: 0,
+        ..somebody.clone()
+    };
+    assert_eq!(shelf.apply(&[Change::PutPrincipal(second.clone())]), Applied::Yes);
+    let second = Principal { revision: 1, ..second };
+
+    let ring = shelf.ring(1, None);
+    for (number, owner) in [(3, somebody.id), (1, other.id), (2, somebody.id)] {
+        shelf.key(ring, number, |key| key.owner = owner);
+    }
+    let dead = shelf.key(ring, 4, |key| {
+        key.owner = somebody.id;
+        key.state = State::Suspended;
+    });
+    let version = shelf.store.find_key(dead.id).await.unwrap().unwrap().versions.remove(0);
+    let changes = [
+        Change::PutKey(Key { state: State::Destroyed, ..dead }),
+        Change::PutVersion(version.destroyed(at(1)).unwrap()),
+    ];
+    assert_eq!(shelf.apply(&changes), Applied::Yes);
+
+    let revoked = Credential { status: Status::Revoked, ..credential_of(kept.id, somebody.id, 14, at(9)) };
+    for credential in [
+        credential_of(other.id, somebody.id, 11, at(9)),
+        credential_of(kept.id, somebody.id, 12, at(5)),
+        // Over, of somebody who is gone, revoked, one's own, and made by another.
+        credential_of(kept.id, somebody.id, 13, at(2)),
+        credential_of(gone.id, somebody.id, 15, at(9)),
+        revoked,
+        credential_of(somebody.id, somebody.id, 16, at(9)),
+        credential_of(kept.id, other.id, 17, at(9)),
+    ] {
+        assert_eq!(shelf.apply(&[Change::PutCredential(credential)]), Applied::Yes);
+    }
+
+    let find =
+        async |of: &Principal, limit| shelf.store.find_ties(of.id, of.person(), at(2), limit).await.unwrap();
+    let ties = find(&somebody, 10).await;
+    let names = |ties: &Ties| ties.keys.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>();
+    let ids = |ties: &Ties| ties.credentials.iter().map(|one| one.id.as_bytes()[0]).collect::<Vec<_>>();
+    assert_eq!(names(&ties), ["ring-1/key-2", "ring-1/key-3"]);
+    assert_eq!(ids(&ties), [12, 11]);
+    assert_eq!((&ties.principals, &ties.accounts), (&vec![kept], &vec![second.clone()]));
+    let first = find(&somebody, 1).await;
+    assert_eq!((names(&first).len(), ids(&first)), (1, vec![12]));
+    // The first account is one of the second's.
+    let ties = find(&second, 10).await;
+    assert_eq!((ties.keys.len(), ties.credentials.len(), ties.accounts), (0, 0, vec![somebody]));
 }

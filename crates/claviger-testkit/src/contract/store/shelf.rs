@@ -3,17 +3,22 @@
 use std::time::Duration;
 
 use claviger_core::alias::{Alias, AliasScope};
+use claviger_core::approval::{Approval, Decided, Eligible, SeenRow, Verdict};
 use claviger_core::change::{Change, Expectation};
+use claviger_core::declaration::SigningMethod;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::key::{
     DataClass, Generator, ImportedMaterial, Key, KeyRing, KeyVersion, Labels, Origin, Protection, Provenance,
     RequiredContext, RingPolicy, RootWrap, Rotation, Separation, State, Transport, Wrap,
 };
+use claviger_core::object::Object;
 use claviger_core::port::store::{Applied, Batch, GrantQuery, UsageRows, VersionUsage};
 use claviger_core::port::{Journal, Store};
 use claviger_core::principal::{Principal, PrincipalKind, Status};
+use claviger_core::reason::{Unasked, Why};
 use claviger_core::{
-    Action, AliasId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp,
+    Action, AliasId, ApprovalId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose,
+    Spec, Timestamp,
 };
 use claviger_crypto::WrappingAlgorithm;
 
@@ -231,6 +236,43 @@ pub fn numbered(number: u32, principal: &Principal, key: &Key, equals: &[(&str, 
         id: GrantId::from_bytes(id),
         conditions: Conditions { context_equals: pairs.collect(), ..Conditions::default() },
         ..grant(0, principal, Selector::Key(key.id), &[Action::Encrypt])
+    }
+}
+
+/// What somebody asked for on the first day and can be done until the eighth, under that tag.
+pub fn approval(number: u8, requester: PrincipalId, tag: [u8; 32]) -> Approval {
+    let seen = SeenRow { object: Object::Key(KeyId::from_bytes([number; 16])), revision: 1 };
+    Approval {
+        id: ApprovalId::from_bytes([number; 16]),
+        action: Action::ScheduleDestroy,
+        ring: Some(KeyRingId::from_bytes([1; 16])),
+        requester,
+        asked: vec![number; 40],
+        salt: [number; 16],
+        tag,
+        digest: [number; 32],
+        rows: vec![seen],
+        quorum: 2,
+        eligible: Eligible::Custodians,
+        requested_at: at(1),
+        expires_at: at(8),
+        decisions: Vec::new(),
+        ended: None,
+        reason: Some(Why::Unasked(Unasked::Protocol)),
+        revision: 0,
+    }
+}
+
+pub fn decided(number: u8, verdict: Verdict, when: Timestamp) -> Decided {
+    Decided {
+        verdict,
+        by: PrincipalId::from_bytes([number; 16]),
+        credential: CredentialId::from_bytes([number; 16]),
+        public_key: vec![number; 91],
+        method: SigningMethod::EcdsaP256Sha256,
+        signature: vec![number; 70],
+        signed_at: when,
+        at: when,
     }
 }
 

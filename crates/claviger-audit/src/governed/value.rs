@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use claviger_audit::cbor::{self, Reader};
 use claviger_core::grant::{Conditions, Selector};
 use claviger_core::key::{DataClass, Labels, RequiredContext};
 use claviger_core::principal::{PrincipalKind, Role};
@@ -10,7 +9,8 @@ use claviger_core::reason::Reason;
 use claviger_core::{Action, Name, PrincipalId, Timestamp};
 use ipnet::IpNet;
 
-use super::field::{Field, Fields, GovernedError, choice, put_pair, record, take_context};
+use super::field::{Field, choice, put_field, record, take_context, take_field};
+use crate::cbor::{self, MapError, Pairs, Reader};
 
 /// Distinct things in their order: the same set is the same value, however it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +38,10 @@ impl<T: Field + Ord> Field for Sorted<T> {
         self.0.put(out);
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         let items = Vec::<T>::take(reader)?;
         let ascend = items.iter().zip(items.iter().skip(1)).all(|(a, b)| a < b);
-        if ascend { Ok(Self(items)) } else { Err(GovernedError::Value) }
+        if ascend { Ok(Self(items)) } else { Err(MapError::Value) }
     }
 }
 
@@ -175,11 +175,11 @@ impl Field for Period {
         }
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         match reader.array()? {
             0 => Ok(Self(None)),
             1 => Duration::take(reader).map(|span| Self(Some(span))),
-            _ => Err(GovernedError::Value),
+            _ => Err(MapError::Value),
         }
     }
 }
@@ -194,11 +194,11 @@ impl Field for ClassAsked {
         self.0.put(out);
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         match reader.array()? {
             0 => Ok(Self(None)),
             1 => DataClass::take(reader).map(|class| Self(Some(class))),
-            _ => Err(GovernedError::Value),
+            _ => Err(MapError::Value),
         }
     }
 }
@@ -212,7 +212,7 @@ impl Field for ContextAsked {
         self.0.put(out);
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         take_context(reader).map(Self)
     }
 }
@@ -220,18 +220,21 @@ impl Field for ContextAsked {
 /// A map of the code, as its word, under 1 and the text under 2; one of them is there.
 impl Field for Reason {
     fn put(&self, out: &mut Vec<u8>) {
-        let (code, text) = (self.code(), self.text().map(|text| text.as_str().to_owned()));
-        cbor::put_map(out, u64::from(code.is_some()) + u64::from(text.is_some()));
-        put_pair(out, 1, &code);
-        put_pair(out, 2, &text);
+        let mut pairs = Pairs::default();
+        put_field(&mut pairs, 1, &self.code());
+        put_field(&mut pairs, 2, &self.text().map(|text| text.as_str().to_owned()));
+        pairs.finish_into(out);
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
-        let mut fields = Fields::open(reader)?;
-        let code = fields.field(1)?;
-        let text: Option<String> = fields.field(2)?;
-        fields.close()?;
-        let text = text.map(|text| text.parse()).transpose().map_err(|_| GovernedError::Value)?;
-        Self::new(code, text).ok_or(GovernedError::Value)
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
+        let read: Result<(_, Option<String>), MapError> =
+            cbor::next_map(reader, |fields| Ok((take_field(fields, 1)?, take_field(fields, 2)?)));
+        let (code, text) = read?;
+        let text = text.map(|text| text.parse()).transpose().map_err(|_| MapError::Value)?;
+        Self::new(code, text).ok_or(MapError::Value)
+    }
+
+    fn as_reason(&self) -> Option<&Reason> {
+        Some(self)
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use claviger_audit::cbor::CborError;
 use claviger_core::declaration::{Attestation, Claim, Parameter, Plain, SigningMethod};
 use claviger_core::grant::Conditions;
 use claviger_core::object::Object;
@@ -15,6 +14,7 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree as _;
 
 use super::*;
+use crate::cbor::{CborError, MapError};
 
 fn ids<T: std::fmt::Debug>(make: fn([u8; 16]) -> T) -> impl Strategy<Value = T> {
     any::<[u8; 16]>().prop_map(make)
@@ -126,6 +126,7 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
             select(&PlaintextDataKeys::ALL[..]),
             maybe(names()),
             select(&AssetRule::ALL[..]),
+            any::<bool>(),
         ),
     )
         .prop_map(
@@ -138,7 +139,7 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
                 quorum,
                 separation,
                 rotates,
-                (context_required, data_class, plaintext_data_keys, environment, assets),
+                (context_required, data_class, plaintext_data_keys, environment, assets, grants_under_quorum),
             )| {
                 RingPolicy {
                     protection,
@@ -154,6 +155,7 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
                     plaintext_data_keys,
                     environment,
                     assets,
+                    grants_under_quorum,
                 }
             },
         )
@@ -298,7 +300,7 @@ fn about_rings() -> impl Strategy<Value = Governed> {
             maybe(contexts().prop_map(ContextAsked)),
             maybe(maybe(select(&DataClass::ALL[..])).prop_map(ClassAsked)),
             maybe(select(&PlaintextDataKeys::ALL[..])),
-            (maybe(names()), maybe(select(&AssetRule::ALL[..]))),
+            (maybe(names()), maybe(select(&AssetRule::ALL[..])), maybe(any::<bool>())),
         ),
     )
         .prop_map(|((ring, protection, rotation_period, protect_period), rest)| {
@@ -312,7 +314,7 @@ fn about_rings() -> impl Strategy<Value = Governed> {
                 context_required,
                 data_class,
                 plaintext_data_keys,
-                (environment, assets),
+                (environment, assets, grants_under_quorum),
             ) = rest;
             Governed::UpdateRing {
                 ring,
@@ -330,6 +332,7 @@ fn about_rings() -> impl Strategy<Value = Governed> {
                 plaintext_data_keys,
                 environment,
                 assets,
+                grants_under_quorum,
             }
         });
     let asset = (names(), principals(), select(&DataClass::ALL[..]))
@@ -372,10 +375,15 @@ fn declarations() -> impl Strategy<Value = Governed> {
 
 fn about_people() -> impl Strategy<Value = Governed> {
     let kinds = || select(&PrincipalKind::ALL[..]);
-    let create =
-        (names(), kinds(), maybe(rings()), maybe(names())).prop_map(|(name, kind, home, environment)| {
-            Governed::CreatePrincipal { name, kind, home, environment }
-        });
+    let create = (names(), kinds(), maybe(rings()), maybe(names()), maybe(principals())).prop_map(
+        |(name, kind, home, environment, same_person_as)| Governed::CreatePrincipal {
+            name,
+            kind,
+            home,
+            environment,
+            same_person_as,
+        },
+    );
     let role = (principals(), select(&Role::ALL[..]), reasons(), 0..4_usize).prop_map(
         |(principal, role, reason, which)| match which {
             0 => Governed::AcknowledgeRecovery { principal },
@@ -414,7 +422,8 @@ fn about_people() -> impl Strategy<Value = Governed> {
     let founder = (names(), kinds(), maybe(select(&Role::ALL[..])), any::<[u8; 32]>(), instants()).prop_map(
         |(name, kind, role, fingerprint, expires_at)| Founder { name, kind, role, fingerprint, expires_at },
     );
-    let initialize = vec(founder, 0..4).prop_map(|principals| Governed::Initialize { principals });
+    let initialize = (vec(founder, 0..4), maybe(any::<u8>()))
+        .prop_map(|(principals, quorum)| Governed::Initialize { principals, quorum });
     let recover = (names(), any::<[u8; 32]>(), instants())
         .prop_map(|(name, fingerprint, expires_at)| Governed::Recover { name, fingerprint, expires_at });
     let clock = (instants(), reasons()).prop_map(|(time, reason)| Governed::ConfirmClock { time, reason });
@@ -470,6 +479,33 @@ fn about_grants() -> impl Strategy<Value = Governed> {
     prop_oneof![given, ended]
 }
 
+fn about_approvals() -> impl Strategy<Value = Governed> {
+    let decision = (ids(ApprovalId::from_bytes), any::<[u8; 32]>(), reasons(), 0..3_usize).prop_map(
+        |(approval, digest, reason, which)| match which {
+            0 => Governed::Approve { approval, digest },
+            1 => Governed::CancelApproval { approval, reason },
+            _ => Governed::Deny { approval, digest, reason },
+        },
+    );
+    let rules = (
+        (maybe(any::<u8>()), maybe(spans()), maybe(periods()), maybe(spans())),
+        (maybe(any::<u16>()), reasons(), maybe(any::<u64>())),
+    )
+        .prop_map(|((quorum, approval_lifetime, human_grant_lifetime, break_glass_lifetime), rest)| {
+            let (compromise_burst, reason, if_revision) = rest;
+            Governed::SetGovernance {
+                quorum,
+                approval_lifetime,
+                human_grant_lifetime,
+                break_glass_lifetime,
+                compromise_burst,
+                reason,
+                if_revision,
+            }
+        });
+    prop_oneof![3 => decision, 1 => rules]
+}
+
 fn anything() -> impl Strategy<Value = Governed> {
     // Boxed: what they are made of would not fit the stack of a test.
     prop_oneof![
@@ -477,6 +513,7 @@ fn anything() -> impl Strategy<Value = Governed> {
         1 => about_rings().boxed(),
         2 => about_people().boxed(),
         2 => about_grants().boxed(),
+        1 => about_approvals().boxed(),
     ]
 }
 
@@ -490,7 +527,7 @@ proptest! {
         }
         prop_assert_eq!(
             Governed::decode(&[bytes.as_slice(), &[0]].concat()),
-            Err(GovernedError::Cbor(CborError::Trailing))
+            Err(GovernedError::Map(MapError::Cbor(CborError::Trailing)))
         );
     }
 
@@ -505,6 +542,15 @@ proptest! {
         if let Ok(other) = Governed::decode(&bytes) {
             prop_assert_eq!(other.encode(), bytes);
         }
+    }
+
+    #[test]
+    fn without_its_reason_it_asks_for_the_same(asked in anything()) {
+        let without = asked.clone().without_reason();
+        prop_assert_eq!(without.reason(), None);
+        prop_assert_eq!(without.word(), asked.word());
+        prop_assert_eq!(without == asked, asked.reason().is_none());
+        prop_assert_eq!(without.clone().without_reason(), without);
     }
 
     #[test]
@@ -555,11 +601,13 @@ fn encodings_are_these() {
         [&[0xa3, 0x00, 0x6f][..], b"suspend_version", &[0x01, 0x50], &[0xab; 16], &[0x02, 0x19, 0x01, 0x2c]]
             .concat();
     assert_eq!(bytes, expected);
-    let digest = digest::sha256_parts(&[b"claviger/request/v1", &[0], &expected]);
+    let digest = sha256_parts(&[b"claviger/request/v1", &[0], &expected]);
     assert_eq!(suspend(None).digest(), digest);
     let why = Reason::new(Some(ReasonCode::Misuse), "seen".parse().ok());
     let pairs = [&[0x03, 0xa2, 0x01, 0x66][..], b"misuse", &[0x02, 0x64], b"seen"].concat();
-    assert_eq!(suspend(why).encode(), [&[0xa4], &expected[1..], &pairs].concat());
+    let with = suspend(why.clone());
+    assert_eq!(with.encode(), [&[0xa4], &expected[1..], &pairs].concat());
+    assert_eq!((with.reason(), with.clone().without_reason()), (why.as_ref(), suspend(None)));
 
     let ring = KeyRingId::from_bytes([1; 16]);
     let nothing = Governed::UpdateRing {
@@ -578,6 +626,7 @@ fn encodings_are_these() {
         plaintext_data_keys: None,
         environment: None,
         assets: None,
+        grants_under_quorum: None,
     };
     let head = [&[0x00, 0x6b][..], b"update_ring", &[0x01, 0x50], &[1; 16]].concat();
     assert_eq!(nothing.encode(), [&[0xa2], &head[..]].concat());
@@ -597,6 +646,7 @@ fn encodings_are_these() {
         plaintext_data_keys: None,
         environment: None,
         assets: None,
+        grants_under_quorum: None,
     };
     let fields = [
         &[0x02, 0x63][..],
@@ -616,16 +666,18 @@ fn what_an_encoder_does_not_write_is_refused() {
     let word = |word: &str| [&[0x00, 0x60 | u8::try_from(word.len()).unwrap()][..], word.as_bytes()].concat();
     let good = of(2, &[&word("rotate_key"), &[1], &key]);
     assert!(Governed::decode(&good).is_ok());
+    let field = |number| GovernedError::Map(MapError::Field(number));
+    let cbor = |error| GovernedError::Map(MapError::Cbor(error));
     for (bytes, error) in [
-        (of(0, &[]), GovernedError::Field(0)),
-        (of(1, &[&word("rotate_key")]), GovernedError::Field(1)),
-        (of(1, &[&[1], &key]), GovernedError::Field(0)),
+        (of(0, &[]), field(0)),
+        (of(1, &[&word("rotate_key")]), field(1)),
+        (of(1, &[&[1], &key]), field(0)),
         (of(2, &[&word("encrypt"), &[1], &key]), GovernedError::Operation),
-        (of(2, &[&word("rotate_key"), &[2], &key]), GovernedError::Field(1)),
-        (of(3, &[&word("rotate_key"), &[1], &key, &[2, 1]]), GovernedError::Field(2)),
-        (of(3, &[&word("rotate_key"), &[1], &key, &[1], &key]), GovernedError::Field(1)),
-        (of(2, &[&[0x18, 0x00], &word("rotate_key")[1..], &[1], &key]), CborError::NotShortest.into()),
-        (of(2, &[&word("rotate_key"), &[1, 0x41, 7]]), CborError::Range.into()),
+        (of(2, &[&word("rotate_key"), &[2], &key]), field(1)),
+        (of(3, &[&word("rotate_key"), &[1], &key, &[2, 1]]), field(2)),
+        (of(3, &[&word("rotate_key"), &[1], &key, &[1], &key]), field(1)),
+        (of(2, &[&[0x18, 0x00], &word("rotate_key")[1..], &[1], &key]), cbor(CborError::NotShortest)),
+        (of(2, &[&word("rotate_key"), &[1, 0x41, 7]]), cbor(CborError::Range)),
     ] {
         assert_eq!(Governed::decode(&bytes), Err(error), "{bytes:02x?}");
     }
@@ -655,4 +707,22 @@ fn what_an_encoder_does_not_write_is_refused() {
     ] {
         assert!(Governed::decode(&bytes).is_err(), "{bytes:02x?}");
     }
+}
+
+/// The rule is written where it is on alone: what older encodings do not have keeps its meaning.
+#[test]
+fn rings_without_grants_under_quorum_are_encoded_as_before() {
+    let create = |grants_under_quorum| Governed::CreateRing {
+        name: "orders".parse().unwrap(),
+        policy: RingPolicy { grants_under_quorum, ..RingPolicy::default() },
+        reason: None,
+    };
+    let (without, with) = (create(false).encode(), create(true).encode());
+    let last = [14, 1];
+    assert!(with.ends_with(&last) && with.len() == without.len() + last.len());
+    assert_eq!(Governed::decode(&with), Ok(create(true)));
+    // No, written down.
+    let mut written = with;
+    *written.last_mut().unwrap() = 0;
+    assert_eq!(Governed::decode(&written), Err(GovernedError::Map(MapError::Value)));
 }

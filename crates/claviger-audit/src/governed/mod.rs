@@ -1,8 +1,8 @@
 //! What changes state, as a value: what is asked for, in resolved identifiers, with one encoding.
 //!
-//! A caller names keys, rings and principals as it likes; what it asks for is about identifiers. An operation says that by a
-//! [`Governed`] when it stages changes ([`Staged`](crate::Staged) takes none without), so that the same request is known
-//! again, can be shown to others before it is done, kept, and done later.
+//! A caller names keys, rings and principals as it likes; what it asks for is about identifiers. An operation of the service says
+//! that by a [`Governed`] when it stages changes, and stages none without, so that the same request is known again, can be shown
+//! to others before it is done, kept, and done later.
 //!
 //! What it keeps true:
 //! * [`Governed::encode`] and [`Governed::decode`] are inverse, and what is decoded encodes to the same bytes again;
@@ -22,7 +22,6 @@ mod value;
 
 use std::time::Duration;
 
-use claviger_audit::cbor::{self, Reader};
 use claviger_core::action::Effect;
 use claviger_core::declaration::Declared;
 use claviger_core::grant::Selector;
@@ -33,12 +32,13 @@ use claviger_core::key::{
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::Reason;
 use claviger_core::{
-    Action, AliasName, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, Name, PrincipalId, Purpose,
-    ReasonId, Spec, Timestamp,
+    Action, AliasName, ApprovalId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, Name, PrincipalId,
+    Purpose, ReasonId, Spec, Timestamp,
 };
-use claviger_crypto::digest;
 
-use field::{Fields, put_pair};
+use crate::cbor::{self, Fields, Pairs};
+use crate::hash::sha256_parts;
+use field::{Field, put_field, take_field};
 
 pub use field::GovernedError;
 pub use value::{
@@ -77,23 +77,38 @@ macro_rules! governed {
             /// Its one encoding: a map in deterministic CBOR, of the word under 0 and each field under its number.
             #[must_use]
             pub fn encode(&self) -> Vec<u8> {
-                use field::Field as _;
-                let mut out = Vec::new();
+                let mut pairs = Pairs::default();
+                pairs.text(0, self.word());
                 match self {
                     $(Self::$name { $($field),+ } => {
                         const _: () = assert!(field::ascend(&[0, $($number),+]));
-                        cbor::put_map(&mut out, 1 $(+ u64::from(!$field.is_absent()))+);
-                        cbor::put_uint(&mut out, 0);
-                        cbor::put_text(&mut out, $word);
-                        $(put_pair(&mut out, $number, $field);)+
+                        $(put_field(&mut pairs, $number, $field);)+
                     })+
                 }
-                out
+                pairs.finish()
+            }
+
+            /// The reason that is given for it, if one is.
+            #[must_use]
+            pub fn reason(&self) -> Option<&Reason> {
+                match self {
+                    $(Self::$name { $($field),+ } => None$(.or($field.as_reason()))+),+
+                }
+            }
+
+            /// The same, without a reason.
+            #[must_use]
+            pub fn without_reason(self) -> Self {
+                match self {
+                    $(Self::$name { $($field),+ } => {
+                        Self::$name { $($field: $field.without_reason()),+ }
+                    })+
+                }
             }
 
             fn take(word: &str, fields: &mut Fields<'_, '_>) -> Result<Self, GovernedError> {
                 match word {
-                    $($word => Ok(Self::$name { $($field: fields.field($number)?),+ }),)+
+                    $($word => Ok(Self::$name { $($field: take_field(fields, $number)?),+ }),)+
                     _ => Err(GovernedError::Operation),
                 }
             }
@@ -114,6 +129,13 @@ governed! {
         /// The reason given for it.
         2 reason: Option<Reason>,
     }
+    /// Approve what somebody asked for, as it was asked for.
+    Approve(Approve) = "approve" {
+        /// The approval.
+        1 approval: ApprovalId,
+        /// SHA-256 of what was asked for.
+        2 digest: [u8; 32],
+    }
     /// Give a role.
     AssignRole(AssignRole) = "assign_role" {
         /// The principal that gets it.
@@ -127,6 +149,13 @@ governed! {
     Attest(Attest) = "attest" {
         /// What is stated, with its signature.
         1 attestation: Declared,
+    }
+    /// Give up what was asked for, or stop it.
+    CancelApproval(CancelApproval) = "cancel_approval" {
+        /// The approval.
+        1 approval: ApprovalId,
+        /// The reason given for it.
+        2 reason: Option<Reason>,
     }
     /// End the waiting period of a key without destroying.
     CancelDestroy(CancelDestroy) = "cancel_destroy" {
@@ -248,6 +277,8 @@ governed! {
         3 home: Option<KeyRingId>,
         /// The environment that it belongs to.
         4 environment: Option<Name>,
+        /// The account that stood for the same person first.
+        5 same_person_as: Option<PrincipalId>,
     }
     /// Create a ring.
     CreateRing(CreateRing) = "create_ring" {
@@ -302,6 +333,15 @@ governed! {
         /// How the one who may end it is named.
         9 spelled_retiring: Option<String>,
     }
+    /// Deny what somebody asked for.
+    Deny(Deny) = "deny" {
+        /// The approval.
+        1 approval: ApprovalId,
+        /// SHA-256 of what was asked for.
+        2 digest: [u8; 32],
+        /// The reason given for it.
+        3 reason: Option<Reason>,
+    }
     /// Make a key's material unrecoverable.
     DestroyKey(DestroyKey) = "destroy_key" {
         /// The key.
@@ -340,6 +380,8 @@ governed! {
     Initialize(Initialize) = "initialize" {
         /// Who is there from the beginning.
         1 principals: Vec<Founder>,
+        /// How many custodians must approve an act that concerns the whole deployment; nobody where nothing is said.
+        2 quorum: Option<u8>,
     }
     /// Move an alias to another key.
     MoveAlias(PutAlias) = "move_alias" {
@@ -460,6 +502,23 @@ governed! {
         /// The reason given for it.
         3 reason: Option<Reason>,
     }
+    /// Set the rules of the deployment. What is absent stays as it is.
+    SetGovernance(SetGovernance) = "set_governance" {
+        /// Custodians that must approve an act that concerns the whole deployment.
+        1 quorum: Option<u8>,
+        /// How long an approval can be decided and done.
+        2 approval_lifetime: Option<Duration>,
+        /// The longest that a grant to a person lasts.
+        3 human_grant_lifetime: Option<Period>,
+        /// The longest that emergency access lasts.
+        4 break_glass_lifetime: Option<Duration>,
+        /// How many keys one person declares compromised in an hour before others must approve the next.
+        5 compromise_burst: Option<u16>,
+        /// The reason given for it.
+        6 reason: Option<Reason>,
+        /// Only if the rules are at this revision.
+        7 if_revision: Option<u64>,
+    }
     /// Set a ring's separation of duties.
     SetRingSeparation(SetRingSeparation) = "set_ring_separation" {
         /// The ring.
@@ -538,6 +597,8 @@ governed! {
         14 environment: Option<Name>,
         /// Whether uses of its keys name a data asset.
         15 assets: Option<AssetRule>,
+        /// Whether others must approve the grants on it.
+        16 grants_under_quorum: Option<bool>,
     }
     /// Withdraw a declaration.
     WithdrawDeclaration(WithdrawDeclaration) = "withdraw_declaration" {
@@ -572,19 +633,16 @@ impl Governed {
     /// # Errors
     /// [`GovernedError`] for everything that [`Self::encode`] does not write.
     pub fn decode(bytes: &[u8]) -> Result<Self, GovernedError> {
-        let mut reader = Reader::new(bytes);
-        let mut fields = Fields::open(&mut reader)?;
-        let word = fields.text(0)?;
-        let read = Self::take(word, &mut fields)?;
-        fields.close()?;
-        reader.end()?;
-        Ok(read)
+        cbor::whole_map(bytes, |fields| {
+            let word = fields.need(0, |reader| Ok(reader.text()?))?;
+            Self::take(word, fields)
+        })
     }
 
     /// SHA-256 of `claviger/request/v1`, a zero byte and the encoding.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
-        digest::sha256_parts(&[DOMAIN, &self.encode()])
+        sha256_parts(&[DOMAIN, &self.encode()])
     }
 
     /// Has the action a form here?

@@ -2,36 +2,31 @@
 
 use std::time::Duration;
 
-use claviger_audit::cbor::{self, CborError, Reader};
-use claviger_audit::declaration;
 use claviger_core::declaration::Declared;
 use claviger_core::key::{
     AssetRule, ContextField, DataClass, Labels, Origin, PlaintextDataKeys, Protection, RequiredContext,
     RingPolicy, RotatedKeys, Separation,
 };
 use claviger_core::principal::{PrincipalKind, Role};
-use claviger_core::reason::ReasonCode;
+use claviger_core::reason::{Reason, ReasonCode};
 use claviger_core::{
-    Action, AliasName, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, Name, PrincipalId, Purpose,
-    ReasonId, Spec, Timestamp,
+    Action, AliasName, ApprovalId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, Name, PrincipalId,
+    Purpose, ReasonId, Spec, Timestamp,
 };
 use ipnet::IpNet;
+
+use crate::cbor::{self, Fields, MapError, Pairs, Reader};
+use crate::declaration;
 
 /// Bytes that are no governed operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GovernedError {
-    /// Not deterministic CBOR, or of other items.
+    /// Not the map that the operation is.
     #[error(transparent)]
-    Cbor(#[from] CborError),
-    /// A field is missing, out of order or not of the operation.
-    #[error("field {0} is not expected here")]
-    Field(u64),
+    Map(#[from] MapError),
     /// No operation has that word.
     #[error("the operation is not known")]
     Operation,
-    /// A value that its field cannot have.
-    #[error("a field has a value that it cannot have")]
-    Value,
 }
 
 /// Something that a governed operation is made of.
@@ -40,7 +35,7 @@ pub(super) trait Field: Sized {
     fn put(&self, out: &mut Vec<u8>);
 
     /// Reads it.
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError>;
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError>;
 
     /// Is it left out of a map?
     fn is_absent(&self) -> bool {
@@ -50,6 +45,16 @@ pub(super) trait Field: Sized {
     /// What it is where it is left out of a map; `None` where it must be there.
     fn absent() -> Option<Self> {
         None
+    }
+
+    /// The reason that it is, if it is one.
+    fn as_reason(&self) -> Option<&Reason> {
+        None
+    }
+
+    /// The same; without it, if it is a reason.
+    fn without_reason(self) -> Self {
+        self
     }
 }
 
@@ -62,7 +67,7 @@ impl<T: Field> Field for Option<T> {
         }
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         T::take(reader).map(Some)
     }
 
@@ -73,86 +78,61 @@ impl<T: Field> Field for Option<T> {
     fn absent() -> Option<Self> {
         Some(None)
     }
+
+    fn as_reason(&self) -> Option<&Reason> {
+        self.as_ref()?.as_reason()
+    }
+
+    fn without_reason(self) -> Self {
+        self.filter(|value| value.as_reason().is_none())
+    }
 }
 
-/// Appends a pair of a map, unless it is left out.
-pub(super) fn put_pair(out: &mut Vec<u8>, number: u64, field: &impl Field) {
+/// Appends a field to a map, unless it is left out.
+pub(super) fn put_field(pairs: &mut Pairs, number: u64, field: &impl Field) {
     if !field.is_absent() {
-        cbor::put_uint(out, number);
-        field.put(out);
+        pairs.put(number, |out| field.put(out));
     }
 }
 
-/// A map with numbers for keys, which ascend.
-pub(super) struct Fields<'r, 'a> {
-    reader: &'r mut Reader<'a>,
-    left: u64,
-    next: Option<u64>,
-}
-
-impl<'r, 'a> Fields<'r, 'a> {
-    pub(super) fn open(reader: &'r mut Reader<'a>) -> Result<Self, GovernedError> {
-        let left = reader.map()?;
-        let mut fields = Self { reader, left, next: None };
-        fields.advance()?;
-        Ok(fields)
-    }
-
-    fn advance(&mut self) -> Result<(), GovernedError> {
-        self.next = match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                Some(self.reader.uint()?)
-            }
-            None => None,
-        };
-        Ok(())
-    }
-
-    /// The field of that number. Fields are asked for in the order of their numbers.
-    pub(super) fn field<T: Field>(&mut self, number: u64) -> Result<T, GovernedError> {
-        if self.next != Some(number) {
-            return T::absent().ok_or(GovernedError::Field(number));
-        }
-        let value = T::take(self.reader)?;
-        self.advance()?;
-        Ok(value)
-    }
-
-    /// The text of that number, which must be there.
-    pub(super) fn text(&mut self, number: u64) -> Result<&'a str, GovernedError> {
-        if self.next != Some(number) {
-            return Err(GovernedError::Field(number));
-        }
-        let text = self.reader.text()?;
-        self.advance()?;
-        Ok(text)
-    }
-
-    /// Everything was asked for.
-    pub(super) fn close(self) -> Result<(), GovernedError> {
-        self.next.map_or(Ok(()), |number| Err(GovernedError::Field(number)))
+/// The field of that number. Fields are asked for in the order of their numbers.
+pub(super) fn take_field<T: Field>(fields: &mut Fields<'_, '_>, number: u64) -> Result<T, MapError> {
+    match fields.find(number, T::take)? {
+        Some(value) => Ok(value),
+        None => T::absent().ok_or(MapError::Field(number)),
     }
 }
 
-/// Gives a struct its map: a number for each field, all of which must be named.
+/// Gives a struct its map: a number for each field, all of which must be named. A field with a type behind it is written as that type.
 macro_rules! record {
-    ($type:ident { $($number:literal $field:ident),+ $(,)? }) => {
+    (@put $pairs:ident $number:literal $field:ident) => {
+        $crate::governed::field::put_field(&mut $pairs, $number, $field);
+    };
+    (@put $pairs:ident $number:literal $field:ident $form:ident) => {
+        $crate::governed::field::put_field(&mut $pairs, $number, &$form(*$field));
+    };
+    (@take $fields:ident $number:literal) => {
+        $crate::governed::field::take_field($fields, $number)?
+    };
+    (@take $fields:ident $number:literal $form:ident) => {
+        $crate::governed::field::take_field::<$form>($fields, $number)?.0
+    };
+    ($type:ident { $($number:literal $field:ident $(: $form:ident)?),+ $(,)? }) => {
         impl $crate::governed::field::Field for $type {
             fn put(&self, out: &mut Vec<u8>) {
                 const _: () = assert!($crate::governed::field::ascend(&[$($number),+]));
                 let Self { $($field),+ } = self;
-                claviger_audit::cbor::put_map(out, 0 $(+ u64::from(!$field.is_absent()))+);
-                $($crate::governed::field::put_pair(out, $number, $field);)+
+                let mut pairs = $crate::cbor::Pairs::default();
+                $(record!(@put pairs $number $field $($form)?);)+
+                pairs.finish_into(out);
             }
 
             fn take(
-                reader: &mut claviger_audit::cbor::Reader<'_>,
-            ) -> Result<Self, $crate::governed::GovernedError> {
-                let mut fields = $crate::governed::field::Fields::open(reader)?;
-                let read = Self { $($field: fields.field($number)?),+ };
-                fields.close()?;
-                Ok(read)
+                reader: &mut $crate::cbor::Reader<'_>,
+            ) -> Result<Self, $crate::cbor::MapError> {
+                $crate::cbor::next_map(reader, |fields| {
+                    Ok(Self { $($field: record!(@take fields $number $($form)?)),+ })
+                })
             }
         }
     };
@@ -166,24 +146,24 @@ macro_rules! choice {
             fn put(&self, out: &mut Vec<u8>) {
                 match self {
                     $(Self::$variant($($part),+) => {
-                        claviger_audit::cbor::put_array(out, 1 + [$(stringify!($part)),+].len() as u64);
-                        claviger_audit::cbor::put_uint(out, $tag);
+                        $crate::cbor::put_array(out, 1 + [$(stringify!($part)),+].len() as u64);
+                        $crate::cbor::put_uint(out, $tag);
                         $($part.put(out);)+
                     })+
                 }
             }
 
             fn take(
-                reader: &mut claviger_audit::cbor::Reader<'_>,
-            ) -> Result<Self, $crate::governed::GovernedError> {
-                use $crate::governed::{GovernedError, field::Field};
+                reader: &mut $crate::cbor::Reader<'_>,
+            ) -> Result<Self, $crate::cbor::MapError> {
+                use $crate::governed::field::Field;
                 let items = reader.array()?;
                 match reader.uint()? {
                     $($tag if items == 1 + [$(stringify!($part)),+].len() as u64 => {
                         $(let $part = Field::take(reader)?;)+
                         Ok(Self::$variant($($part),+))
                     })+
-                    _ => Err(GovernedError::Value),
+                    _ => Err($crate::cbor::MapError::Value),
                 }
             }
         }
@@ -211,13 +191,13 @@ macro_rules! identifiers {
                 cbor::put_bytes(out, self.as_bytes());
             }
 
-            fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+            fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
                 Ok(Self::from_bytes(reader.fixed()?))
             }
         }
     )+};
 }
-identifiers!(CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, PrincipalId, ReasonId);
+identifiers!(ApprovalId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, PrincipalId, ReasonId);
 
 /// What has one text form, by a method of this name.
 macro_rules! words {
@@ -227,10 +207,10 @@ macro_rules! words {
                 cbor::put_text(out, self.$text());
             }
 
-            fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+            fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
                 let text = reader.text()?;
                 let read: Option<Self> = text.parse().ok();
-                read.filter(|read| read.$text() == text).ok_or(GovernedError::Value)
+                read.filter(|read| read.$text() == text).ok_or(MapError::Value)
             }
         }
     )+};
@@ -259,25 +239,46 @@ macro_rules! numbers {
                 cbor::put_uint(out, u64::from(*self));
             }
 
-            fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+            fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
                 Ok(reader.small()?)
             }
         }
     )+};
 }
-numbers!(u8, u32, u64);
+numbers!(u8, u16, u32, u64);
 
 impl Field for bool {
     fn put(&self, out: &mut Vec<u8>) {
         cbor::put_uint(out, u64::from(*self));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         match reader.uint()? {
             0 => Ok(false),
             1 => Ok(true),
-            _ => Err(GovernedError::Value),
+            _ => Err(MapError::Value),
         }
+    }
+}
+
+/// Yes; left out for no.
+pub(super) struct Flag(pub(super) bool);
+
+impl Field for Flag {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
+        if bool::take(reader)? { Ok(Self(true)) } else { Err(MapError::Value) }
+    }
+
+    fn is_absent(&self) -> bool {
+        !self.0
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self(false))
     }
 }
 
@@ -286,8 +287,8 @@ impl Field for Action {
         cbor::put_uint(out, u64::from(self.code()));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
-        Self::from_code(reader.small()?).ok_or(GovernedError::Value)
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
+        Self::from_code(reader.small()?).ok_or(MapError::Value)
     }
 }
 
@@ -296,7 +297,7 @@ impl Field for Timestamp {
         cbor::put_uint(out, self.as_micros());
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         Ok(Self::from_micros(reader.uint()?))
     }
 }
@@ -309,12 +310,12 @@ impl Field for Duration {
         cbor::put_uint(out, u64::from(self.subsec_nanos()));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         if reader.array()? != 2 {
-            return Err(GovernedError::Value);
+            return Err(MapError::Value);
         }
         let (seconds, nanos): (u64, u32) = (reader.uint()?, reader.small()?);
-        if nanos < 1_000_000_000 { Ok(Self::new(seconds, nanos)) } else { Err(GovernedError::Value) }
+        if nanos < 1_000_000_000 { Ok(Self::new(seconds, nanos)) } else { Err(MapError::Value) }
     }
 }
 
@@ -324,8 +325,8 @@ impl Field for Declared {
         cbor::put_bytes(out, &declaration::encode(self));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
-        declaration::decode(reader.bytes()?).map_err(|_| GovernedError::Value)
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
+        declaration::decode(reader.bytes()?).map_err(|_| MapError::Value)
     }
 }
 
@@ -334,7 +335,7 @@ impl Field for [u8; 32] {
         cbor::put_bytes(out, self);
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         Ok(reader.fixed()?)
     }
 }
@@ -344,7 +345,7 @@ impl Field for String {
         cbor::put_text(out, self);
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         Ok(reader.text()?.to_owned())
     }
 }
@@ -354,10 +355,10 @@ impl Field for IpNet {
         cbor::put_text(out, &self.to_string());
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         let text = reader.text()?;
         let read: Option<Self> = text.parse().ok();
-        read.filter(|read| read.to_string() == text).ok_or(GovernedError::Value)
+        read.filter(|read| read.to_string() == text).ok_or(MapError::Value)
     }
 }
 
@@ -368,9 +369,9 @@ impl Field for (String, String) {
         cbor::put_text(out, &self.1);
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         if reader.array()? != 2 {
-            return Err(GovernedError::Value);
+            return Err(MapError::Value);
         }
         Ok((String::take(reader)?, String::take(reader)?))
     }
@@ -384,7 +385,7 @@ impl<T: Field> Field for Vec<T> {
         }
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         // Each item takes a byte at least, so that no more is read than there is.
         (0..reader.array()?).map(|_| T::take(reader)).collect()
     }
@@ -398,10 +399,10 @@ impl Field for Labels {
         }
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
         let pairs = Vec::<(String, String)>::take(reader)?;
-        let labels = Self::new(pairs.clone()).map_err(|_| GovernedError::Value)?;
-        if labels.pairs() == pairs { Ok(labels) } else { Err(GovernedError::Value) }
+        let labels = Self::new(pairs.clone()).map_err(|_| MapError::Value)?;
+        if labels.pairs() == pairs { Ok(labels) } else { Err(MapError::Value) }
     }
 }
 
@@ -412,9 +413,8 @@ impl Field for RequiredContext {
         self.fields().iter().for_each(|field| cbor::put_text(out, field.as_str()));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
-        take_context(reader)
-            .and_then(|read| if read.is_empty() { Err(GovernedError::Value) } else { Ok(read) })
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
+        take_context(reader).and_then(|read| if read.is_empty() { Err(MapError::Value) } else { Ok(read) })
     }
 
     fn is_absent(&self) -> bool {
@@ -427,13 +427,13 @@ impl Field for RequiredContext {
 }
 
 /// The same, none included.
-pub(super) fn take_context(reader: &mut Reader<'_>) -> Result<RequiredContext, GovernedError> {
+pub(super) fn take_context(reader: &mut Reader<'_>) -> Result<RequiredContext, MapError> {
     let names = Vec::<String>::take(reader)?;
-    let fields = names.iter().map(|name| name.parse().map_err(|_| GovernedError::Value));
+    let fields = names.iter().map(|name| name.parse().map_err(|_| MapError::Value));
     let read = RequiredContext::new(fields.collect::<Result<Vec<ContextField>, _>>()?);
-    let read = read.map_err(|_| GovernedError::Value)?;
+    let read = read.map_err(|_| MapError::Value)?;
     let is_same = read.fields().iter().map(ContextField::as_str).eq(names.iter().map(String::as_str));
-    if is_same { Ok(read) } else { Err(GovernedError::Value) }
+    if is_same { Ok(read) } else { Err(MapError::Value) }
 }
 
 record!(RingPolicy {
@@ -450,4 +450,5 @@ record!(RingPolicy {
     11 plaintext_data_keys,
     12 environment,
     13 assets,
+    14 grants_under_quorum: Flag,
 });
