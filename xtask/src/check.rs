@@ -12,17 +12,28 @@ pub(crate) fn run() -> Result<()> {
     crate::tidy::run()?;
     crate::deny::run()?;
     absent::advisories()?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     // As in a clone with nothing beside it: here no test is given the folder of published data.
     let all = absent::selection(&absent::listed()?);
-    cargo(&["nextest", "run", "--workspace", "--locked", "--filterset", &format!("not ({all})")])?;
+    finish(&mut tests(&format!("not ({all})")))?;
     if split.runnable.is_empty() {
         return Ok(());
     }
     let selection = absent::selection(&split.runnable);
     let folder = absent::folder().context("the folder of published data went away")?;
-    let mut nextest = command(&["nextest", "run", "--workspace", "--locked", "--filterset", &selection]);
-    finish(nextest.env(absent::VARIABLE, folder))
+    finish(tests(&selection).env(absent::VARIABLE, folder))
+}
+
+/// Builds everything and runs these tests. What is built is held against the lints as `cargo clippy -- -D warnings` does, by the compiler that
+/// builds it: compiled for the lints first and for the tests then, everything would be compiled twice.
+fn tests(selection: &str) -> Command {
+    let mut nextest = command(&["nextest", "run", "--workspace", "--locked", "--filterset", selection]);
+    nextest.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CLIPPY_ARGS", clippy(&["-D", "warnings"]));
+    nextest
+}
+
+/// Arguments as `clippy-driver` takes them from `cargo clippy`.
+fn clippy(arguments: &[&str]) -> String {
+    arguments.iter().map(|argument| format!("{argument}__CLIPPY_HACKERY__")).collect()
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
