@@ -22,7 +22,8 @@ pub mod separation;
 
 pub use authn::access_key::{NewAccessKey, SignatureRefused, SignedRequest, SigningSecret};
 pub use authn::{
-    AuthnError, AuthnReason, Caller, NamedCredential, Presented, Token, TokenError, authenticate, in_force,
+    AuthnError, AuthnReason, Caller, EnrolmentCode, NamedCredential, Presented, Token, TokenError,
+    authenticate, in_force,
 };
 pub use authz::{
     Authorizer, Cacheable, Decision, Denial, DenyReason, Explanation, GrantError, PolicyError, RULES,

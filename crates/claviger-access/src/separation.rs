@@ -3,12 +3,15 @@
 //! Invariants: no row of roles and grants that came about through these checks lets one principal both administer and use
 //! the keys of a ring with strict separation, or hold two roles that exclude each other. The built-in policy
 //! forbids the same once more at every call, for rows that came about otherwise. And no one person both makes a principal,
-//! or a credential that may act as it, and gives it a role or a grant: the maker of a credential may have kept it.
+//! or a credential that may act as it, and gives it a role or a grant: the maker of a credential may have kept it, and have made by it what
+//! the principal seems to have made itself.
+
+use std::collections::BTreeSet;
 
 use claviger_core::Action;
 use claviger_core::PrincipalId;
 use claviger_core::key::Separation;
-use claviger_core::principal::{Credential, Principal, PrincipalKind, Role, Status};
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Status};
 use claviger_core::time::Timestamp;
 
 /// What uses a principal was granted, as far as roles depend on it.
@@ -34,17 +37,28 @@ impl Uses {
     }
 }
 
-/// Who could act as a principal without being it: who made it, or one of its live credentials, and may have kept the secret.
+/// Who could act as a principal without being it: who made it, or one of its live credentials, or one by which such a one was made, and may have
+/// kept the secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Makers(Vec<PrincipalId>);
 
 impl Makers {
-    /// Of the principal with these credentials, as of `now`. Makers that an older release did not keep are not known.
+    /// Of the principal with all its credentials, those that ended among them, as of `now`. Makers that an older release did not keep are not
+    /// known.
     #[must_use]
     pub fn of(principal: &Principal, credentials: &[Credential], now: Timestamp) -> Self {
-        let live = credentials.iter().filter(|credential| credential.is_live(now));
-        let makers = live.map(|credential| credential.created_by).chain([principal.created_by]);
+        // One that awaits its confirmation proves nothing yet; who made it is its maker all the same, once it does.
+        let lasts =
+            |credential: &&Credential| credential.status == Status::Active && now < credential.expires_at;
+        let live = credentials.iter().filter(lasts).collect();
+        let proofs = with_origins(principal.id, credentials, live);
+        let makers = proofs.into_iter().map(|credential| credential.created_by).chain([principal.created_by]);
         Self::among(principal.id, makers.flatten())
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = PrincipalId> {
+        self.0.iter().copied()
     }
 
     /// Those of them who are somebody else than the principal.
@@ -58,9 +72,42 @@ impl Makers {
     }
 }
 
+/// These credentials; with each that the principal made itself, those by which that call may have been made; and so on, to the first. Who had
+/// the secret of one may have that of what came of it, whatever became of the first one since.
+pub(crate) fn with_origins<'c>(
+    principal: PrincipalId,
+    all: &'c [Credential],
+    mut found: Vec<&'c Credential>,
+) -> Vec<&'c Credential> {
+    let mut known: BTreeSet<_> = found.iter().map(|one| one.id).collect();
+    let mut next = 0;
+    while let Some(made) = found.get(next).copied() {
+        next += 1;
+        if made.created_by != Some(principal) {
+            continue;
+        }
+        // A code makes nothing but the certificate that names it, and what nobody has confirmed makes nothing.
+        let may_have_made = |one: &&Credential| {
+            let makes_others = one.kind != CredentialKind::EnrolmentCode && !one.awaits_confirmation;
+            let was_good = one.created_at <= made.created_at && made.created_at < one.expires_at;
+            made.renews == Some(one.id) || (makes_others && was_good)
+        };
+        found.extend(all.iter().filter(may_have_made).filter(|one| known.insert(one.id)));
+    }
+    found
+}
+
 /// Which rule a role, a grant or a ring's policy would break, and what to do instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SeparationError {
+    /// A capacity for one whom the giver made.
+    #[error(
+        "who made a principal, or a credential that is still valid or by which it made one that is, gives it no capacity; ask another security officer"
+    )]
+    CapacityByMaker,
+    /// A capacity for an application or a part of the system.
+    #[error("persons answer for something, and nothing else does; give the capacity to a person")]
+    CapacityOfNoPerson,
     /// A credential of an application, from one who does not administer.
     #[error(
         "an administrator makes the credentials of an application that uses no key of a strict ring; ask an administrator"
@@ -68,7 +115,7 @@ pub enum SeparationError {
     CredentialOfApplication,
     /// A credential of one who has rights, from one who gave them.
     #[error(
-        "who gave a principal a role or a grant makes it no credential; ask the principal itself, or another security officer"
+        "who gave a principal a role, a capacity or a grant makes it no credential; ask the principal itself, or another security officer"
     )]
     CredentialByGiver,
     /// A credential of a person with a role that came with the set-up.
@@ -78,12 +125,12 @@ pub enum SeparationError {
     CredentialOfRole(Role),
     /// A credential of one who has rights, from one who does not govern them.
     #[error(
-        "who holds a role or uses keys of a strict ring gets a further credential from itself, or from a security officer who gave it neither; ask one of them"
+        "who holds a role or a capacity, or uses keys of a strict ring, gets a further credential from itself, or from a security officer who gave it none of them; ask one of them"
     )]
     CredentialOfRights,
     /// Rights for one whom the giver made.
     #[error(
-        "who made a principal, or one of its credentials that is still valid, gives it neither role nor grant; ask another security officer"
+        "who made a principal, or a credential that is still valid or by which it made one that is, gives it neither role nor grant; ask another security officer"
     )]
     Maker,
     /// Roles that nobody holds together.
@@ -99,6 +146,9 @@ pub enum SeparationError {
     /// Rights for one who acts no more.
     #[error("principal `{0}` is revoked and gets no more rights; create a new principal")]
     Revoked(PrincipalId),
+    /// A capacity for oneself.
+    #[error("nobody says of themselves what they answer for; ask another security officer")]
+    OwnCapacity,
     /// The end of one's own role.
     #[error("nobody withdraws a role of their own; ask another security officer")]
     OwnRole,
@@ -164,6 +214,26 @@ pub fn check_role_assignment(
     }
 }
 
+/// May `by` give the principal a capacity? It gives no right, so whatever else the principal has is no hindrance; but whoever could act as it
+/// would sign in its name.
+///
+/// # Errors
+/// [`SeparationError`] says which rule it would break.
+pub fn check_capacity(
+    principal: &Principal,
+    makers: &Makers,
+    by: PrincipalId,
+) -> Result<(), SeparationError> {
+    if principal.kind != PrincipalKind::Human {
+        return Err(SeparationError::CapacityOfNoPerson);
+    }
+    check_recipient(principal, makers, by).map_err(|error| match error {
+        SeparationError::Maker => SeparationError::CapacityByMaker,
+        SeparationError::SelfService => SeparationError::OwnCapacity,
+        other => other,
+    })
+}
+
 /// May `by` grant `operations` to the principal, on a ring of this separation or a key of it?
 ///
 /// # Errors
@@ -213,9 +283,10 @@ pub struct Rights<'a> {
 }
 
 impl Rights<'_> {
-    /// Would a further credential be worth stealing? A role is, and so is the use of a key of a strict ring.
-    fn are_strict(&self, principal: &Principal) -> bool {
-        !principal.roles.is_empty() || self.uses == Uses::Strict
+    /// Would a further credential be worth stealing? A role is, and so is what somebody signs for, and the use of a key of a strict ring.
+    #[must_use]
+    pub fn are_strict(&self, principal: &Principal) -> bool {
+        !principal.roles.is_empty() || !principal.capacities.is_empty() || self.uses == Uses::Strict
     }
 }
 
@@ -251,7 +322,8 @@ pub fn check_credential(
         return Err(SeparationError::CredentialOfRights);
     }
     let gave_role = principal.role_givers.iter().any(|(_, giver)| *giver == by.id);
-    if gave_role || rights.granters.contains(&by.id) {
+    let gave_capacity = principal.capacities.iter().any(|held| held.given_by == by.id);
+    if gave_role || gave_capacity || rights.granters.contains(&by.id) {
         return Err(SeparationError::CredentialByGiver);
     }
     // Where it is not known who gave a role, it is not known either that the officer did not.

@@ -241,8 +241,9 @@ fn take(fields: &mut Fields<'_, '_>) -> Result<Form, MapError> {
 #[cfg(test)]
 pub(crate) mod tests {
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-    use claviger_core::approval::{Ended, Outcome};
+    use claviger_core::approval::{DoneStep, Ended, Outcome};
     use claviger_core::declaration::SigningMethod;
+    use claviger_core::principal::Role;
     use claviger_core::reason::{Reason, ReasonCode, Unasked};
     use claviger_core::{CredentialId, KeyId, KeyVersionId, ReasonId};
     use proptest::prelude::*;
@@ -253,7 +254,7 @@ pub(crate) mod tests {
     /// `SubjectPublicKeyInfo` of an Ed25519 key up to its bytes (RFC 8410).
     const ED25519: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
-    const KEY: KeyId = KeyId::from_bytes([3; 16]);
+    pub(crate) const KEY: KeyId = KeyId::from_bytes([3; 16]);
 
     const fn at(micros: u64) -> Timestamp {
         Timestamp::from_micros(micros)
@@ -285,10 +286,22 @@ pub(crate) mod tests {
             requested_at: at(1_000),
             expires_at: at(9_000),
             decisions: Vec::new(),
+            done: Vec::new(),
             ended: None,
             reason: Some(Why::Given(ReasonId::from_bytes([6; 16]))),
             revision: 0,
         };
+        approval.digest = Form::of(&approval, &deployment()).digest();
+        approval
+    }
+
+    /// A plan of two acts on the same rows, which nobody has decided.
+    pub(crate) fn plan() -> Approval {
+        let principal = PrincipalId::from_bytes([4; 16]);
+        let act = |role| Governed::AssignRole { principal, role, reason: None }.encode();
+        let acts = vec![act(Role::Auditor), act(Role::Operator)];
+        let plan = Governed::ApplyPlan { acts, reason: None };
+        let mut approval = Approval { action: plan.action(), ring: None, asked: plan.encode(), ..approval() };
         approval.digest = Form::of(&approval, &deployment()).digest();
         approval
     }
@@ -314,7 +327,9 @@ pub(crate) mod tests {
         vec![
             full.clone(),
             Form { ring: None, rows: Vec::new(), reason: None, ..full.clone() },
+            Form { eligible: Eligible::Responders, ..full.clone() },
             Form { reason: Some(Why::Unasked(Unasked::Protocol)), eligible: Eligible::RoleHolders, ..full },
+            Form::of(&plan(), &deployment()),
         ]
     }
 
@@ -375,6 +390,8 @@ pub(crate) mod tests {
         let asked = Governed::CancelDestroy { key: KEY, reason }.encode();
         let with_reason = Form { action: Action::CancelDestroy, asked, ..form.clone() };
         assert_eq!(with_reason.act(), Err(ApprovalError::AnotherAct));
+        let plan = Form::of(&plan(), &deployment());
+        assert!(matches!(plan.act(), Ok(Governed::ApplyPlan { acts, .. }) if acts.len() == 2));
         let none = Form { asked: vec![0xa0], ..form };
         assert_eq!(none.act(), Err(ApprovalError::Act(GovernedError::Map(MapError::Field(0)))));
     }
@@ -460,6 +477,12 @@ pub(crate) mod tests {
         replayed.take(later);
         let read = replayed.approval(Some(&veil)).unwrap();
         assert_eq!(read, Approval { revision: 2, ..done.clone() });
+        let step = DoneStep { step: 0, moved: vec![SeenRow { object: Object::Key(KEY), revision: 8 }] };
+        let planned = Approval { done: vec![step], revision: 2, ..done.clone() };
+        let later = fact(&planned);
+        assert_eq!(later.fields.keys().copied().collect::<Vec<_>>(), [12, 13, 14, 15, 17]);
+        replayed.take(later);
+        assert_eq!(replayed.approval(Some(&veil)), Ok(Approval { revision: 3, ..planned }));
         assert!(holds(&read, &deployment()) && read.decisions.iter().all(|one| is_signed(&read.digest, one)));
         // What lies open says the same to whoever was given the form.
         let projected = projection(&Change::PutApproval(done)).unwrap();
@@ -477,7 +500,7 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_encodes_to_the_same_bytes(which in 0..3_usize, at in any::<usize>(), byte: u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn what_is_read_encodes_to_the_same_bytes(which in 0..5_usize, at in any::<usize>(), byte: u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut edited = forms()[which].encode();
             let at = at % edited.len();
             edited[at] = byte;

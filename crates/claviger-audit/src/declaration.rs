@@ -13,7 +13,7 @@
 //! ```
 
 use claviger_core::declaration::{
-    Attestation, Claim, DeclarationKind, Declared, Document, Parameter, Plain, Supply,
+    Attestation, Build, Claim, DeclarationKind, Declared, Document, Parameter, Plain, PolicyFiles, Supply,
 };
 use claviger_core::object::{Kind, Object};
 use claviger_core::{CredentialId, Declaration, PrincipalId};
@@ -47,6 +47,11 @@ pub fn encode(declared: &Declared) -> Vec<u8> {
             pairs.text(10, attestation.method.name());
             pairs.bytes(11, &attestation.signature);
         }
+        Declared::Build(build) => {
+            pairs.text(1, build.sort.name());
+            pairs.bytes(2, &build.digest);
+            pairs.uint(3, build.effective_from.as_micros());
+        }
         Declared::Device(supply) | Declared::Module(supply) | Declared::Supplier(supply) => {
             put_supply(&mut pairs, supply);
         }
@@ -61,6 +66,11 @@ pub fn encode(declared: &Declared) -> Vec<u8> {
             pairs.text(1, parameter.name.as_str());
             pairs.text(2, parameter.value.as_str());
             pairs.uint(3, parameter.effective_from.as_micros());
+        }
+        Declared::PolicyFiles(files) => {
+            pairs.bytes(1, &files.digest);
+            pairs.uint(2, u64::from(files.differences));
+            pairs.uint(3, files.compared_at.as_micros());
         }
     }
     pairs.finish()
@@ -83,10 +93,12 @@ fn take(fields: &mut Fields<'_, '_>) -> Result<Declared, MapError> {
     let kind: DeclarationKind = fields.need(0, word)?;
     Ok(match kind {
         DeclarationKind::Attestation => Declared::Attestation(Box::new(take_attestation(fields)?)),
+        DeclarationKind::Build => Declared::Build(take_build(fields)?),
         DeclarationKind::Device => Declared::Device(take_supply(fields)?),
         DeclarationKind::Document => Declared::Document(take_document(fields)?),
         DeclarationKind::Module => Declared::Module(take_supply(fields)?),
         DeclarationKind::Parameter => Declared::Parameter(take_parameter(fields)?),
+        DeclarationKind::PolicyFiles => Declared::PolicyFiles(take_policy_files(fields)?),
         DeclarationKind::Supplier => Declared::Supplier(take_supply(fields)?),
     })
 }
@@ -220,6 +232,14 @@ fn take_attestation(fields: &mut Fields<'_, '_>) -> Result<Attestation, MapError
     })
 }
 
+fn take_build(fields: &mut Fields<'_, '_>) -> Result<Build, MapError> {
+    Ok(Build {
+        sort: fields.need(1, word)?,
+        digest: fields.need(2, fixed)?,
+        effective_from: fields.need(3, instant)?,
+    })
+}
+
 fn take_document(fields: &mut Fields<'_, '_>) -> Result<Document, MapError> {
     Ok(Document {
         sort: fields.need(1, word)?,
@@ -235,6 +255,14 @@ fn take_parameter(fields: &mut Fields<'_, '_>) -> Result<Parameter, MapError> {
         name: fields.need(1, word)?,
         value: fields.need(2, word)?,
         effective_from: fields.need(3, instant)?,
+    })
+}
+
+fn take_policy_files(fields: &mut Fields<'_, '_>) -> Result<PolicyFiles, MapError> {
+    Ok(PolicyFiles {
+        digest: fields.need(1, fixed)?,
+        differences: fields.need(2, |reader| Ok(reader.small()?))?,
+        compared_at: fields.need(3, instant)?,
     })
 }
 
@@ -260,7 +288,7 @@ fn object(reader: &mut Reader<'_>) -> Result<Object, MapError> {
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-    use claviger_core::declaration::{DocumentSort, SigningMethod};
+    use claviger_core::declaration::{BuildSort, DocumentSort, SigningMethod};
     use claviger_core::{AssetId, KeyId, KeyVersionId, Timestamp};
     use proptest::prelude::*;
 
@@ -335,6 +363,8 @@ mod tests {
                 responsible: None,
                 ..supply()
             }),
+            Declared::Build(Build { sort: BuildSort::Configuration, digest: [7; 32], effective_from: at(4) }),
+            Declared::PolicyFiles(PolicyFiles { digest: [8; 32], differences: 0, compared_at: at(5) }),
         ]
     }
 
@@ -386,6 +416,17 @@ mod tests {
         assert_eq!(document(&[], &[5, 0x80]), Err(DeclarationError::Map(MapError::Value)));
         let many: Vec<_> = (0..65).map(|_| plain("a")).collect();
         assert_eq!(document(&many, &[]), Err(DeclarationError::Map(MapError::Value)));
+        // A digest of another length, and a number that is too large.
+        let files = |digest: &[u8], differences: u64| {
+            let mut pairs = Pairs::default();
+            pairs.text(0, "policy_files");
+            pairs.bytes(1, digest);
+            pairs.uint(2, differences);
+            pairs.uint(3, 1);
+            decode(&pairs.finish())
+        };
+        assert!(files(&[1; 32], u64::from(u32::MAX)).is_ok());
+        assert!(files(&[1; 31], 0).is_err() && files(&[1; 32], u64::from(u32::MAX) + 1).is_err());
     }
 
     #[test]
@@ -442,7 +483,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_encodes_to_the_same_bytes(which in 0..7_usize, at in any::<usize>(), byte: u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn what_is_read_encodes_to_the_same_bytes(which in 0..9_usize, at in any::<usize>(), byte: u8, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut edited = encode(&all()[which]);
             let at = at % edited.len();
             edited[at] = byte;

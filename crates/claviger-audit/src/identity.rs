@@ -44,7 +44,7 @@ pub struct Identity {
     pub kind: u8,
     /// Id of the credential that was shown.
     pub credential: [u8; 16],
-    /// How it was proven: 0 by certificate, 1 by token, 2 by access key.
+    /// How it was proven: 0 by certificate, 1 by token, 2 by access key, 3 by a code to enrol with.
     pub method: u8,
     /// Network address the call came from, if it came over a network.
     pub source_address: Option<String>,

@@ -21,6 +21,7 @@ pub mod note;
 pub mod op;
 pub mod receipt;
 pub mod refused;
+pub mod review;
 pub mod rows;
 pub mod run;
 pub mod sample;

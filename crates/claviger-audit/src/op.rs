@@ -95,6 +95,8 @@ claviger_core::with_actions! { operations! {
         RequestApproval = 330 "request_approval",
         /// What others must approve is not done any more: a row that it was decided on has moved, or time ran out. It has the facts of it.
         EndApproval = 336 "end_approval",
+        /// The server found what somebody must look at. It has the facts of it.
+        RaiseAlert = 370 "raise_alert",
         /// A caller's sealed identity, once per session and shard; later entries point to it.
         Session = 401 "session",
         /// A credential that did not prove what it claimed.

@@ -113,7 +113,8 @@ impl Kms {
             return answer::exception(&AwsError::internal(), "");
         };
         if sts::is_for(&head.headers) {
-            return match self.ask_sts(source, presented, body, &request_id).await {
+            // In a box: it is asked rarely, and would lie in the future of every call otherwise.
+            return match Box::pin(self.ask_sts(source, presented, body, &request_id)).await {
                 Ok(answer) => answer.into_response(&request_id),
                 Err(error) => answer::xml_exception(&error, &request_id),
             };

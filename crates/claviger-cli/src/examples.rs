@@ -46,6 +46,10 @@ const EXAMPLES: &[(&str, &str)] = &[
         "claviger declaration add parameter access_review_days 90 --basis 'PCI DSS 7.2.4, as the auditor asked'",
     ),
     (
+        "declaration add build",
+        "claviger declaration add build --file /usr/local/bin/claviger --title 'release 0.9.1, ticket 4711'",
+    ),
+    (
         "declaration add document",
         "claviger declaration add document policy.pdf --sort policy --title 'Key management policy' --covers GOV-01",
     ),
@@ -67,6 +71,10 @@ const EXAMPLES: &[(&str, &str)] = &[
         "declaration withdraw",
         "claviger declaration withdraw 0196f0a4-0000-7000-8000-000000000000 --reason 'another value was decided'",
     ),
+    ("plan", "claviger plan -f policy"),
+    ("apply", "claviger apply -f policy --reason 'the policy as reviewed in merge request 4711'"),
+    ("export policy", "claviger export policy --out policy"),
+    ("drift", "claviger drift -f policy --record"),
     ("encrypt", "claviger encrypt order.txt --key orders/pan --context order=17 --out order.sealed"),
     ("decrypt", "claviger decrypt order.sealed --context order=17 --out order.txt"),
     ("datakey", "claviger datakey --key orders/pan --bytes 32 --out data.key"),
@@ -88,6 +96,12 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("role withdraw", "claviger role withdraw ada administrator --reason-code duties_changed"),
     ("role list", "claviger role list"),
     ("role show", "claviger role show administrator"),
+    ("capacity give", "claviger capacity give dana dpo --reason 'appointed by the board'"),
+    (
+        "capacity withdraw",
+        "claviger capacity withdraw dana key_owner:orders/pan --reason-code duties_changed",
+    ),
+    ("capacity list", "claviger capacity list"),
     (
         "grant create",
         "claviger grant create shop --key orders/pan --operations encrypt,decrypt --until 365d --reason 'the shop'",
@@ -98,12 +112,20 @@ const EXAMPLES: &[(&str, &str)] = &[
         "grant revoke",
         "claviger grant revoke 0196f0a4-0000-7000-8000-000000000000 --reason-code privilege_withdrawn",
     ),
+    (
+        "credential confirm",
+        "claviger --profile alice.toml credential confirm 0196f0a4-0000-7000-8000-000000000000",
+    ),
     ("credential renew", "claviger --profile alice.toml credential renew"),
     ("credential list", "claviger credential list --principal shop"),
     ("credential show", "claviger credential show 0196f0a4-0000-7000-8000-000000000000"),
     (
         "credential revoke",
         "claviger credential revoke 0196f0a4-0000-7000-8000-000000000000 --reason-code credential_lost",
+    ),
+    (
+        "enrol",
+        "claviger enrol --url https://kms.example.org:7400 --ca ca.crt --code-file alice.code --out ~/claviger",
     ),
     ("approval list", "claviger approval list"),
     ("approval show", "claviger approval show 0196f0a4-0000-7000-8000-000000000000"),
@@ -120,8 +142,49 @@ const EXAMPLES: &[(&str, &str)] = &[
         "approval cancel",
         "claviger approval cancel 0196f0a4-0000-7000-8000-000000000000 --reason 'another key was meant'",
     ),
+    ("alert list", "claviger alert list --rule use_while_destroying"),
+    ("alert show", "claviger alert show 0196f0a4-0000-7000-8000-000000000000"),
+    (
+        "alert triage",
+        "claviger --profile operator.toml alert triage 0196f0a4-0000-7000-8000-000000000000 --reason 'the batch job of orders; its owner is told'",
+    ),
+    (
+        "alert close",
+        "claviger --profile responder.toml alert close 0196f0a4-0000-7000-8000-000000000000 --reason 'the job uses the new key now'",
+    ),
     ("access analyze", "claviger --profile auditor.toml access analyze --size 2"),
+    (
+        "access review open",
+        "claviger access review open --scope humans --due-in 30d --reason 'second half of the year'",
+    ),
+    ("access review list", "claviger access review list --state all"),
+    (
+        "access review show",
+        "claviger access review show 0196f0a4-0000-7000-8000-000000000000 --undecided --page-all --csv > review.csv",
+    ),
+    (
+        "access review decide",
+        "claviger access review decide 0196f0a4-0000-7000-8000-000000000000 --remove shop@orders --keep-rest",
+    ),
+    (
+        "access review close",
+        "claviger --profile security_officer.toml access review close 0196f0a4-0000-7000-8000-000000000000 --reason 'as decided'",
+    ),
     ("access report", "claviger --profile auditor.toml access report --at 90d --csv > rights.csv"),
+    (
+        "break-glass open",
+        "claviger --profile responder.toml break-glass open --holder nadia --key orders/pan --for 2h --reason 'refunds while the shop is down'",
+    ),
+    ("break-glass list", "claviger break-glass list --state ended"),
+    ("break-glass show", "claviger break-glass show 0196f0a4-0000-7000-8000-000000000000"),
+    (
+        "break-glass close",
+        "claviger break-glass close 0196f0a4-0000-7000-8000-000000000000 --reason 'the shop is up again'",
+    ),
+    (
+        "break-glass review",
+        "claviger break-glass review 0196f0a4-0000-7000-8000-000000000000 --verdict justified --reason '14 refunds, each in ticket 4711'",
+    ),
     ("governance show", "claviger governance show"),
     (
         "governance set",

@@ -248,7 +248,11 @@ impl Profile {
         Self::from_file(ProfileFile::read(path)?, path)
     }
 
-    fn from_file(file: ProfileFile, path: &Path) -> Result<Self, ProfileError> {
+    /// The profile that a file at `path` would be, with the files that it refers to. Errors name that path.
+    ///
+    /// # Errors
+    /// [`ProfileError`]; among others when a file of a secret can be read by others than its owner.
+    pub fn from_file(file: ProfileFile, path: &Path) -> Result<Self, ProfileError> {
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         for url in file.control.iter().chain(&file.data) {
             parse_url(url)?;

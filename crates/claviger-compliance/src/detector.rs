@@ -46,7 +46,7 @@ pub enum Kind {
     OutsideSchema,
     /// A private key in its armour.
     PrivateKey,
-    /// A bearer token of this service.
+    /// A bearer token of this service, or a code to enrol with.
     Token,
     /// A field that the schema of facts has sealed, and that stands open.
     Unsealed,
@@ -434,9 +434,9 @@ fn is_lower_hex(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
 }
 
-/// `cvg_`, 32 hexadecimal digits, `_`: what is behind them need not be whole.
+/// `cvg_` of a token or `cve_` of a code to enrol with, 32 hexadecimal digits, `_`: what is behind them need not be whole.
 fn is_bearer(token: Token<'_>) -> bool {
-    if !token.text().ends_with(b"cvg") {
+    if !token.text().ends_with(b"cvg") && !token.text().ends_with(b"cve") {
         return false;
     }
     let Some((b'_', rest)) = token.rest().split_first() else { return false };
@@ -645,6 +645,7 @@ mod tests {
             (token.clone(), Kind::Token),
             (format!("Bearer {token}"), Kind::Token),
             (format!("x{}", token.get(..60).unwrap()), Kind::Token),
+            (token.replacen("cvg", "cve", 1), Kind::Token),
             ("AKIAIOSFODNN7EXAMPLE".to_owned(), Kind::AccessKey),
             ("id ASIAIOSFODNN7EXAMPLE,".to_owned(), Kind::AccessKey),
             ("-----BEGIN PRIVATE KEY-----\nMC4CAQAw".to_owned(), Kind::PrivateKey),

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use claviger_audit::{Hash, sha256};
+use claviger_core::capacity::{Capacity, HeldCapacity};
+use claviger_core::object::Object;
+use claviger_core::principal::Role;
 use serde::{Deserialize, Serialize};
 
 /// A statement.
@@ -15,10 +18,13 @@ pub struct Statement {
     pub version: u32,
     /// Who is asked to sign it.
     pub signer: String,
-    /// Roles of this system that are asked; without any nothing shows whether who signed is who is asked, and the statement is kept and
-    /// decides nothing.
+    /// Roles of this system that are asked; without any and without capacities nothing shows whether who signed is who is asked, and the
+    /// statement is kept and decides nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// Capacities that are asked, as in `executive`. An owner is asked about what they own, and about nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capacities: Vec<String>,
     /// Of what there must be one for each; none where one for the whole deployment does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub each: Option<String>,
@@ -41,6 +47,30 @@ impl Statement {
         sha256(self.shown().as_bytes())
     }
 
+    /// As what somebody is asked to sign it who holds these, about that one thing or about all of the deployment; none where they are not asked.
+    #[must_use]
+    pub fn asked_as(
+        &self,
+        roles: &[Role],
+        capacities: &[HeldCapacity],
+        about: Option<Object>,
+    ) -> Option<String> {
+        let is_asked = |asked: &[String], word: &str| asked.iter().any(|asked| asked == word);
+        let is_about = |capacity: Capacity| match capacity {
+            Capacity::AssetOwner(id) => about == Some(Object::Asset(id)),
+            Capacity::KeyOwner(id) => about == Some(Object::Key(id)),
+            Capacity::Ciso
+            | Capacity::Dpo
+            | Capacity::Executive
+            | Capacity::PrivacyOfficer
+            | Capacity::RiskOwner => true,
+        };
+        let role = roles.iter().find(|role| is_asked(&self.roles, role.name()));
+        let mut held = capacities.iter().map(|held| held.capacity);
+        let capacity = held.find(|held| is_asked(&self.capacities, held.word()) && is_about(*held));
+        role.map(ToString::to_string).or_else(|| capacity.map(|capacity| capacity.to_string()))
+    }
+
     /// How long it is good at most.
     #[must_use]
     pub fn validity(&self) -> Duration {
@@ -53,7 +83,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use claviger_core::declaration::Plain;
-    use claviger_core::principal::Role;
+    use claviger_core::{AssetId, KeyId, PrincipalId};
 
     use super::*;
     use crate::Catalogue;
@@ -66,9 +96,48 @@ mod tests {
             assert!(asked.contains(&statement.id), "{} is asked by no control", statement.id);
             assert!(statement.id.parse::<Plain>().is_ok() && statement.text.ends_with('.'), "{statement:?}");
             assert!(statement.roles.iter().all(|role| role.parse::<Role>().is_ok()));
+            assert!(statement.capacities.iter().all(|word| all().iter().any(|one| one.word() == word)));
             assert!(statement.version > 0 && statement.valid_days > 0 && !statement.signer.is_empty());
         }
         assert_eq!(catalogue.statements().count(), asked.len());
+    }
+
+    const KEY: KeyId = KeyId::from_bytes([1; 16]);
+
+    fn all() -> [Capacity; 7] {
+        [
+            Capacity::AssetOwner(AssetId::from_bytes([2; 16])),
+            Capacity::Ciso,
+            Capacity::Dpo,
+            Capacity::Executive,
+            Capacity::KeyOwner(KEY),
+            Capacity::PrivacyOfficer,
+            Capacity::RiskOwner,
+        ]
+    }
+
+    #[test]
+    fn who_holds_a_role_or_a_capacity_that_is_asked_is_asked_and_an_owner_about_what_they_own() {
+        let catalogue = Catalogue::load().unwrap();
+        let asked = |statement: &str, roles: &[Role], capacities: &[Capacity], about: Option<Object>| {
+            let given_by = PrincipalId::from_bytes([9; 16]);
+            let held: Vec<_> =
+                capacities.iter().map(|capacity| HeldCapacity { capacity: *capacity, given_by }).collect();
+            catalogue.find_statement(statement).unwrap().asked_as(roles, &held, about)
+        };
+        assert_eq!(asked("ATT-POLICY", &Role::ALL, &[], None), None);
+        assert_eq!(asked("ATT-POLICY", &[], &all(), None).as_deref(), Some("executive"));
+        assert_eq!(asked("ATT-POLICY", &[], &[Capacity::Ciso, Capacity::KeyOwner(KEY)], None), None);
+        assert_eq!(asked("ATT-LOG-REVIEW", &[Role::Auditor], &[], None).as_deref(), Some("auditor"));
+        let [own, other] = [KEY, KeyId::from_bytes([8; 16])].map(|key| Some(Object::Key(key)));
+        let owner = [Capacity::KeyOwner(KEY)];
+        assert_eq!(
+            asked("ATT-FEWEST-CUSTODIANS", &[], &owner, own),
+            Some(Capacity::KeyOwner(KEY).to_string())
+        );
+        for about in [other, None, Some(Object::Asset(AssetId::from_bytes(*KEY.as_bytes())))] {
+            assert_eq!(asked("ATT-FEWEST-CUSTODIANS", &[], &owner, about), None);
+        }
     }
 
     #[test]

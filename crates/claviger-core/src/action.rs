@@ -56,7 +56,7 @@ impl Plane {
             (Self::Control, Surface::Control) => people,
             (Self::Data, Surface::Data) => true,
             // People reach the plane of people, and not always the other.
-            (Self::Control, Surface::Data) => people && matches!(action, Action::RenewCredential),
+            (Self::Control, Surface::Data) => people && action.is_of_own_credential(),
             (Self::Data, Surface::Control) => false,
             (Self::Mixed, _) => !people,
         }
@@ -274,6 +274,14 @@ actions! { $
     ErasePrincipal = 313 "erase_principal" Control Principal Govern,
     /// Renew the credential by which one calls.
     RenewCredential = 314 "renew_credential" Data System Govern,
+    /// Say that a person answers for something.
+    AssignCapacity = 315 "assign_capacity" Control Principal Govern,
+    /// Say that a person answers for it no more.
+    WithdrawCapacity = 316 "withdraw_capacity" Control Principal Restrict,
+    /// Redeem an enrolment code for a certificate for a key of one's own.
+    Enrol = 317 "enrol" Data System Govern,
+    /// Confirm a further credential of one's own by one that one has.
+    ConfirmCredential = 318 "confirm_credential" Data System Govern,
     /// Give a grant on a key, as one who administers it.
     DelegateGrant = 320 "delegate_grant" Control Key Govern,
     /// Revoke a grant on a key, as one who administers it.
@@ -293,6 +301,31 @@ actions! { $
     ReadApproval = 334 "read_approval" Control System Read,
     /// Set the rules of the deployment.
     SetGovernance = 335 "set_governance" Control System Govern,
+    /// Do several acts, one behind the other, by one approval.
+    ApplyPlan = 337 "apply_plan" Control System Govern,
+
+    /// Open emergency access for a person.
+    OpenBreakGlass = 350 "open_break_glass" Control Principal Govern,
+    /// Close emergency access before its time.
+    CloseBreakGlass = 351 "close_break_glass" Control System Restrict,
+    /// Review what was done by emergency access.
+    ReviewBreakGlass = 352 "review_break_glass" Control System Govern,
+    /// Read or list emergency accesses.
+    ReadBreakGlass = 353 "read_break_glass" Control System Read,
+    /// Open an access review.
+    OpenReview = 360 "open_review" Control System Govern,
+    /// Decide what stays and what goes.
+    DecideReview = 361 "decide_review" Control System Govern,
+    /// Close an access review, and withdraw what is to go.
+    CloseReview = 362 "close_review" Control System Govern,
+    /// Read or list access reviews.
+    ReadReview = 363 "read_review" Control System Read,
+    /// Say that one has looked at an alert.
+    TriageAlert = 371 "triage_alert" Control System Govern,
+    /// Close an alert.
+    CloseAlert = 372 "close_alert" Control System Govern,
+    /// Read or list alerts.
+    ReadAlert = 373 "read_alert" Control System Read,
 
     /// Set a deployment up, once.
     Initialize = 409 "initialize" Control System Govern,
@@ -320,6 +353,8 @@ actions! { $
     Recover = 455 "recover" Control System Govern,
     /// Acknowledge such a security officer, as another person.
     AcknowledgeRecovery = 456 "acknowledge_recovery" Control Principal Govern,
+    /// Revoke such a security officer, as a custodian, within the waiting period.
+    CancelRecovery = 457 "cancel_recovery" Control Principal Restrict,
     /// Confirm that the server's clock is right.
     ConfirmClock = 458 "confirm_clock" Control System Manage,
     /// Confirm the rights that an older release kept.
@@ -341,6 +376,12 @@ impl Action {
         self.is_grantable() || of_key || matches!(self, Self::CreateKey | Self::ReadRing | Self::RetireGrant)
     }
 
+    /// Is it about a credential of the caller's own? People ask for it where they administer as well.
+    #[must_use]
+    pub const fn is_of_own_credential(self) -> bool {
+        matches!(self, Self::ConfirmCredential | Self::Enrol | Self::RenewCredential)
+    }
+
     /// Does it leave a key wrapped under the key that is used: one that is made, or one that the caller supplies?
     #[must_use]
     pub const fn wraps_a_key(self) -> bool {
@@ -358,8 +399,13 @@ impl Action {
     #[must_use]
     pub const fn reasoning(self) -> Reasoning {
         match self {
-            Self::AssignRole
+            Self::ApplyPlan
+            | Self::AssignCapacity
+            | Self::AssignRole
             | Self::CancelApproval
+            | Self::CancelRecovery
+            | Self::CloseAlert
+            | Self::CloseBreakGlass
             | Self::CompromiseKey
             | Self::CompromiseVersion
             | Self::ConfirmClock
@@ -371,8 +417,10 @@ impl Action {
             | Self::DestroyKey
             | Self::ErasePrincipal
             | Self::EraseReason
+            | Self::OpenBreakGlass
             | Self::PutKeyPolicy
             | Self::RemoveImportedMaterial
+            | Self::ReviewBreakGlass
             | Self::RevokeCredential
             | Self::RevokeGrant
             | Self::RevokePrincipal
@@ -381,14 +429,19 @@ impl Action {
             | Self::SetRingSeparation
             | Self::SuspendKey
             | Self::SuspendVersion
+            | Self::TriageAlert
             | Self::UpdateRing
+            | Self::WithdrawCapacity
             | Self::WithdrawDeclaration
             | Self::WithdrawDelegatedGrant
             | Self::WithdrawRole => Reasoning::Must,
             Self::ActivateKey
             | Self::Approve
             | Self::CancelDestroy
+            | Self::CloseReview
             | Self::CreateRing
+            | Self::DecideReview
+            | Self::OpenReview
             | Self::ResumeKey
             | Self::ResumeVersion
             | Self::RetireGrant => Reasoning::May,
@@ -441,7 +494,7 @@ mod tests {
             }
             assert!(Plane::Mixed.serves(PrincipalKind::Workload, action));
             assert!(!Plane::Mixed.serves(PrincipalKind::Human, action));
-            let served = control || action == Action::RenewCredential;
+            let served = control || action.is_of_own_credential();
             assert_eq!(Plane::Control.serves(PrincipalKind::Human, action), served, "{action}");
         }
     }

@@ -107,6 +107,8 @@ pub struct Decided {
 pub enum Eligible {
     /// Custodians.
     Custodians,
+    /// Responders and security officers: for emergency access, which waits for no custodian.
+    Responders,
     /// Whoever holds a role: for the appointment of a custodian, where there are too few of them to appoint one.
     RoleHolders,
 }
@@ -115,6 +117,7 @@ crate::named! {
     /// Text that does not say who may approve.
     Eligible, "who may approve" {
         Custodians = "custodians",
+        Responders = "responders",
         RoleHolders = "role_holders",
     }
 }
@@ -156,6 +159,15 @@ pub struct Ended {
     pub by: PrincipalId,
 }
 
+/// A step of a plan that was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoneStep {
+    /// Its place in the plan, from 0.
+    pub step: u16,
+    /// Rows that the plan rests on and that this step wrote, with the revisions that they have since.
+    pub moved: Vec<SeenRow>,
+}
+
 /// What somebody asked for that others must approve, with what they decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
@@ -187,6 +199,8 @@ pub struct Approval {
     pub expires_at: Timestamp,
     /// What was decided, in the order in which it came.
     pub decisions: Vec<Decided>,
+    /// Which steps of a plan were done, in that order; of nothing else.
+    pub done: Vec<DoneStep>,
     /// Its end.
     pub ended: Option<Ended>,
     /// Why it is asked for.
@@ -202,6 +216,8 @@ impl Approval {
     pub const MOST_ROWS: usize = 64;
     /// Most persons who must approve, and most who can decide.
     pub const MOST_DECISIONS: usize = 32;
+    /// Most steps of a plan.
+    pub const MOST_STEPS: usize = 64;
     /// How many one principal has open at a time.
     pub const MOST_OPEN_OF_ONE: u64 = 64;
     /// By how much the clocks of an approver and of a server may differ.
@@ -221,6 +237,19 @@ impl Approval {
             None if now >= self.expires_at => Some(Outcome::Expired),
             None => None,
         }
+    }
+
+    /// At which revision a row must be for the next step of a plan: as it was shown, unless a step of this very plan wrote it since.
+    #[must_use]
+    pub fn expected(&self, object: Object) -> Option<u64> {
+        let moved = self.done.iter().rev().flat_map(|done| &done.moved).find(|seen| seen.object == object);
+        moved.or_else(|| self.rows.iter().find(|seen| seen.object == object)).map(|seen| seen.revision)
+    }
+
+    /// Was that step of the plan done?
+    #[must_use]
+    pub fn is_done(&self, step: u16) -> bool {
+        self.done.iter().any(|done| done.step == step)
     }
 
     /// Who approved, in the order in which they did.
@@ -249,7 +278,7 @@ impl Approval {
 
 /// Bytes that are not the one encoding of what an approval has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("these bytes are not the one encoding of decisions, or of rows, of an approval")]
+#[error("these bytes are not the one encoding of decisions, of rows or of steps of an approval")]
 pub struct NotCanonical;
 
 /// The first byte of every encoding.
@@ -296,6 +325,34 @@ pub fn decode_decisions(bytes: &[u8]) -> Result<Vec<Decided>, NotCanonical> {
         });
     }
     Ok(decisions)
+}
+
+/// The one encoding of the steps that were done, at rest and in facts: a byte for the format, and for each its place (2 bytes, big-endian) and the
+/// rows that it moved, as [`encode_rows`] writes them, behind their length (2 bytes, big-endian).
+#[must_use]
+pub fn encode_done(done: &[DoneStep]) -> Vec<u8> {
+    let mut bytes = vec![FORMAT];
+    for done in done {
+        bytes.extend_from_slice(&done.step.to_be_bytes());
+        put(&mut bytes, &encode_rows(&done.moved));
+    }
+    bytes
+}
+
+/// What [`encode_done`] wrote.
+///
+/// # Errors
+/// [`NotCanonical`] for other bytes, for more steps than a plan has, and for a step that was done twice.
+pub fn decode_done(bytes: &[u8]) -> Result<Vec<DoneStep>, NotCanonical> {
+    let (mut reader, mut done) = (Reader::of(bytes)?, Vec::<DoneStep>::new());
+    while !reader.is_at_end() {
+        let step = u16::from_be_bytes(reader.array()?);
+        if done.len() == Approval::MOST_STEPS || done.iter().any(|other| other.step == step) {
+            return Err(NotCanonical);
+        }
+        done.push(DoneStep { step, moved: decode_rows(&reader.bytes()?)? });
+    }
+    Ok(done)
 }
 
 /// The one encoding of rows, at rest and in facts: a byte for the format, and for each its kind (1 byte), its identifier (16 bytes, of
@@ -375,7 +432,7 @@ impl<'b> Reader<'b> {
         self.number().map(Timestamp::from_micros)
     }
 
-    /// A key or a signature.
+    /// A key, a signature, or the rows of a step.
     fn bytes(&mut self) -> Result<Vec<u8>, NotCanonical> {
         let length = usize::from(self.array().map(u16::from_be_bytes)?);
         let (part, rest) = self.0.split_at_checked(length).ok_or(NotCanonical)?;
@@ -448,6 +505,7 @@ mod tests {
             requested_at: at(10),
             expires_at: at(100),
             decisions: Vec::new(),
+            done: Vec::new(),
             ended: None,
             reason: Some(Why::Given(ReasonId::from_bytes([8; 16]))),
             revision: 1,
@@ -461,6 +519,16 @@ mod tests {
     fn approved() -> Approval {
         let decisions = vec![decided(1, Verdict::Approve), decided(2, Verdict::Approve)];
         Approval { decisions, ..asked() }
+    }
+
+    /// The row of a plan, asked for as [`asked`] is, of which these steps were done.
+    fn plan(done: Vec<DoneStep>) -> Approval {
+        Approval { action: Action::ApplyPlan, done, ..approved() }
+    }
+
+    fn step(step: u16, moved: &[(Object, u64)]) -> DoneStep {
+        let moved = moved.iter().map(|(object, revision)| SeenRow { object: *object, revision: *revision });
+        DoneStep { step, moved: moved.collect() }
     }
 
     #[test]
@@ -528,6 +596,90 @@ mod tests {
         for wrong in [twice, down, many] {
             assert_eq!(decode_rows(&encode_rows(&wrong)), Err(NotCanonical), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn steps_that_were_done_read_back_and_nothing_else_does() {
+        let [ring, key, _] = [0, 1, 2].map(|at| seen()[at].object);
+        let all = [step(0, &[(ring, 8), (key, 9)]), step(1, &[]), step(2, &[(key, 10)])];
+        for some in [&all[..0], &all[..1], &all[..]] {
+            let bytes = encode_done(some);
+            assert_eq!(decode_done(&bytes).as_deref(), Ok(some));
+            for end in 0..bytes.len() {
+                if let Ok(fewer) = decode_done(&bytes[..end]) {
+                    assert_eq!(encode_done(&fewer), bytes[..end], "{end}");
+                }
+            }
+            for at in 0..bytes.len() {
+                let mut other = bytes.clone();
+                other[at] ^= 0x55;
+                if let Ok(read) = decode_done(&other) {
+                    assert_eq!(encode_done(&read), other, "{at}");
+                }
+            }
+            assert_eq!(decode_done(&[&bytes[..], &[0]].concat()), Err(NotCanonical));
+        }
+        assert_eq!(decode_done(&[]), Err(NotCanonical));
+        for wrong in [vec![step(3, &[]), step(3, &[])], vec![step(0, &[(key, 2), (ring, 1)])]] {
+            assert_eq!(decode_done(&encode_done(&wrong)), Err(NotCanonical), "{wrong:?}");
+        }
+        let many: Vec<_> = (0..65).map(|number| step(number, &[])).collect();
+        assert!(decode_done(&encode_done(&many[..64])).is_ok());
+        assert_eq!(decode_done(&encode_done(&many)), Err(NotCanonical));
+    }
+
+    #[test]
+    fn a_step_expects_what_the_steps_before_it_left() {
+        let [ring, key, version] = [0, 1, 2].map(|at| seen()[at].object);
+        let plan = plan(vec![step(0, &[(ring, 8), (key, 9)]), step(1, &[(key, 10)])]);
+        let expected = [ring, key, version].map(|object| plan.expected(object));
+        assert_eq!(expected, [Some(8), Some(10), Some(7)]);
+        assert_eq!(plan.expected(Object::Key(KeyId::from_bytes([99; 16]))), None);
+        assert!(plan.is_done(0) && plan.is_done(1) && !plan.is_done(2));
+    }
+
+    #[test]
+    fn steps_are_of_plans_that_enough_approved_and_are_done_in_their_order() {
+        let [ring, key, _] = [0, 1, 2].map(|at| seen()[at].object);
+        let two = || vec![step(0, &[(ring, 8)]), step(1, &[(ring, 9), (key, 8)])];
+        assert_eq!(plan(two()).check(), Ok(()));
+        assert_eq!(Approval { ended: ended(Outcome::Executed), ..plan(two()) }.check(), Ok(()));
+        // A denial stops what is left of it, and undoes nothing.
+        let mut stopped = plan(two());
+        stopped.decisions.push(decided(3, Verdict::Deny));
+        assert_eq!(Approval { ended: ended(Outcome::Denied), ..stopped.clone() }.check(), Ok(()));
+        assert!(Approval { ended: ended(Outcome::Executed), ..stopped }.check().is_err());
+        let other = Object::Key(KeyId::from_bytes([99; 16]));
+        for wrong in [
+            Approval { action: Action::UpdateRing, ..plan(two()) },
+            Approval { decisions: vec![decided(1, Verdict::Approve)], ..plan(two()) },
+            plan(vec![step(1, &[])]),
+            plan(vec![step(0, &[]), step(0, &[])]),
+            plan(vec![step(0, &[]), step(2, &[])]),
+            plan(vec![step(1, &[]), step(0, &[])]),
+            // What the plan does not rest on, what did not move, and what moved back.
+            plan(vec![step(0, &[(other, 8)])]),
+            plan(vec![step(0, &[(ring, 7)])]),
+            plan(vec![step(0, &[(ring, 9)]), step(1, &[(ring, 8)])]),
+        ] {
+            assert!(wrong.check().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn steps_are_added_until_the_end_and_none_is_taken_back() {
+        let [ring, ..] = [0, 1, 2].map(|at| seen()[at].object);
+        let two = plan(vec![step(0, &[(ring, 8)]), step(1, &[(ring, 9)])]);
+        let one = plan(two.done[..1].to_vec());
+        assert!(one.follows(&plan(Vec::new())) && two.follows(&one) && two.follows(&two));
+        assert!(!one.follows(&two), "a step is taken back");
+        let other = plan(vec![step(0, &[]), step(1, &[])]);
+        assert!(!other.follows(&one), "a step is exchanged");
+        let done = Approval { ended: ended(Outcome::Executed), ..two.clone() };
+        assert!(done.follows(&one) && !two.follows(&done));
+        let moved = Approval { ended: ended(Outcome::Moved), ..one };
+        let late = Approval { done: two.done, ..moved.clone() };
+        assert!(!late.follows(&moved), "nothing is done behind the end");
     }
 
     #[test]

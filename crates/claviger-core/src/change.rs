@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::alert::Alert;
 use crate::alias::Alias;
 use crate::approval::{Approval, Decided};
 use crate::asset::Asset;
+use crate::break_glass::BreakGlass;
 use crate::declaration::Declaration;
 use crate::governance::Governance;
 use crate::grant::Grant;
@@ -14,11 +16,12 @@ use crate::node::Node;
 use crate::object::{Object, RowCursor};
 use crate::principal::{Credential, Principal};
 use crate::reason::ReasonRecord;
+use crate::review::Review;
 use crate::rights_review::RightsReview;
 use crate::time::Timestamp;
 use crate::{
-    ApprovalId, CredentialId, DeclarationId, GovernanceId, GrantId, KeyId, KeyRingId, KeyVersionId,
-    PrincipalId, ReasonId,
+    AlertId, ApprovalId, BreakGlassId, CredentialId, DeclarationId, GovernanceId, GrantId, KeyId, KeyRingId,
+    KeyVersionId, PrincipalId, ReasonId, ReviewId,
 };
 
 /// One row to write. `revision` is that of the row it was computed from, 0 for a row that must not exist yet; the store
@@ -45,12 +48,16 @@ pub enum Change {
     ExpectNoAlias(KeyId),
     /// Says which digest the newest fact of rows has: of those that are written with it, or of those that stand.
     NoteFacts(Vec<(Object, [u8; 32])>),
+    /// Writes an alert.
+    PutAlert(Alert),
     /// Writes an alias.
     PutAlias(Alias),
     /// Writes what somebody asked for that others must approve.
     PutApproval(Approval),
     /// Writes a data asset.
     PutAsset(Asset),
+    /// Writes an emergency access.
+    PutBreakGlass(BreakGlass),
     /// Writes a credential.
     PutCredential(Credential),
     /// Writes a declaration.
@@ -75,6 +82,8 @@ pub enum Change {
     PutPrincipal(Principal),
     /// Writes a reason.
     PutReason(ReasonRecord),
+    /// Writes an access review.
+    PutReview(Review),
     /// Writes a review of rights.
     PutRightsReview(RightsReview),
     /// Writes a ring.
@@ -168,8 +177,12 @@ pub enum Expectation {
 /// A row with a revision, as far as decisions rest on such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Row {
+    /// An alert.
+    Alert(AlertId),
     /// What somebody asked for that others must approve.
     Approval(ApprovalId),
+    /// An emergency access.
+    BreakGlass(BreakGlassId),
     /// A credential.
     Credential(CredentialId),
     /// A declaration.
@@ -184,6 +197,8 @@ pub enum Row {
     Principal(PrincipalId),
     /// A reason.
     Reason(ReasonId),
+    /// An access review.
+    Review(ReviewId),
     /// A ring.
     Ring(KeyRingId),
     /// A version. The count of its uses is no part of its revision.
@@ -195,7 +210,9 @@ impl Row {
     #[must_use]
     pub const fn of(object: Object) -> Option<Self> {
         Some(match object {
+            Object::Alert(id) => Self::Alert(id),
             Object::Approval(id) => Self::Approval(id),
+            Object::BreakGlass(id) => Self::BreakGlass(id),
             Object::Credential(id) => Self::Credential(id),
             Object::Declaration(id) => Self::Declaration(id),
             Object::Governance(id) => Self::Governance(id),
@@ -203,6 +220,7 @@ impl Row {
             Object::Key(id) => Self::Key(id),
             Object::Principal(id) => Self::Principal(id),
             Object::Reason(id) => Self::Reason(id),
+            Object::Review(id) => Self::Review(id),
             Object::Ring(id) => Self::Ring(id),
             Object::Version(id) => Self::Version(id),
             Object::Alias(_) | Object::Asset(_) | Object::Node(_) | Object::RightsReview(_) => return None,

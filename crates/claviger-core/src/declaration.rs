@@ -22,6 +22,8 @@ use crate::{CredentialId, DeclarationId, Name, PrincipalId};
 pub enum DeclarationKind {
     /// A statement that a person signed.
     Attestation,
+    /// A program or a configuration that may run.
+    Build,
     /// A device that keys are in, or that works with them.
     Device,
     /// A document: a policy, a procedure, a plan, a risk record.
@@ -30,6 +32,8 @@ pub enum DeclarationKind {
     Module,
     /// A parameter of the catalogue of controls.
     Parameter,
+    /// That what there is was held against files that were reviewed.
+    PolicyFiles,
     /// A supplier who holds keys, or works with them.
     Supplier,
 }
@@ -38,11 +42,30 @@ crate::named! {
     /// Text that is not a kind of declaration.
     DeclarationKind, "a kind of declaration" {
         Attestation = "attestation",
+        Build = "build",
         Device = "device",
         Document = "document",
         Module = "module",
         Parameter = "parameter",
+        PolicyFiles = "policy_files",
         Supplier = "supplier",
+    }
+}
+
+/// What it is that may run.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum BuildSort {
+    /// A program.
+    Build,
+    /// A configuration.
+    Configuration,
+}
+
+crate::named! {
+    /// Text that is not a sort of what may run.
+    BuildSort, "a sort of what may run" {
+        Build = "build",
+        Configuration = "configuration",
     }
 }
 
@@ -142,6 +165,8 @@ impl fmt::Debug for Plain {
 pub enum Declared {
     /// A statement that a person signed.
     Attestation(Box<Attestation>),
+    /// A program or a configuration that may run.
+    Build(Build),
     /// A device.
     Device(Supply),
     /// A document.
@@ -150,6 +175,8 @@ pub enum Declared {
     Module(Supply),
     /// A parameter.
     Parameter(Parameter),
+    /// That what there is was held against files that were reviewed.
+    PolicyFiles(PolicyFiles),
     /// A supplier.
     Supplier(Supply),
 }
@@ -163,22 +190,26 @@ impl Declared {
     pub const fn kind(&self) -> DeclarationKind {
         match self {
             Self::Attestation(_) => DeclarationKind::Attestation,
+            Self::Build(_) => DeclarationKind::Build,
             Self::Device(_) => DeclarationKind::Device,
             Self::Document(_) => DeclarationKind::Document,
             Self::Module(_) => DeclarationKind::Module,
             Self::Parameter(_) => DeclarationKind::Parameter,
+            Self::PolicyFiles(_) => DeclarationKind::PolicyFiles,
             Self::Supplier(_) => DeclarationKind::Supplier,
         }
     }
 
-    /// What it is listed by: the parameter, the statement, the sort of the document or thing.
+    /// What it is listed by: the parameter, the statement, the sort of the document or thing; of files of a policy their kind.
     #[must_use]
     pub fn subject(&self) -> &str {
         match self {
             Self::Attestation(attestation) => attestation.claim.statement.as_str(),
+            Self::Build(build) => build.sort.name(),
             Self::Device(supply) | Self::Module(supply) | Self::Supplier(supply) => supply.sort.as_str(),
             Self::Document(document) => document.sort.name(),
             Self::Parameter(parameter) => parameter.name.as_str(),
+            Self::PolicyFiles(_) => DeclarationKind::PolicyFiles.name(),
         }
     }
 
@@ -190,7 +221,12 @@ impl Declared {
             Self::Document(document) => {
                 document.covers.len() <= Self::MOST_ITEMS && document.reviewed_at < document.next_review_at
             }
-            Self::Device(_) | Self::Module(_) | Self::Parameter(_) | Self::Supplier(_) => true,
+            Self::Build(_)
+            | Self::Device(_)
+            | Self::Module(_)
+            | Self::Parameter(_)
+            | Self::PolicyFiles(_)
+            | Self::Supplier(_) => true,
         }
     }
 }
@@ -204,6 +240,28 @@ pub struct Parameter {
     pub value: Plain,
     /// From when on it is in force, until another one of the name is.
     pub effective_from: Timestamp,
+}
+
+/// A program or a configuration that may run, as nodes report theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// What it is.
+    pub sort: BuildSort,
+    /// Its digest: SHA-256 of the program's file, or what nodes report of their configuration.
+    pub digest: [u8; 32],
+    /// From when on it may run, until this is withdrawn.
+    pub effective_from: Timestamp,
+}
+
+/// That what there is was held against files that were reviewed. The files themselves are kept elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyFiles {
+    /// SHA-256 over the files.
+    pub digest: [u8; 32],
+    /// In how many things they differ from what there is.
+    pub differences: u32,
+    /// When they were compared.
+    pub compared_at: Timestamp,
 }
 
 /// A document. The document itself is kept elsewhere.
@@ -361,6 +419,19 @@ mod tests {
         for bad in ["", " a", "a ", "a\n", "ä", "a@b", "<a>", &"a".repeat(129)] {
             assert_eq!(bad.parse::<Plain>(), Err(NotPlain), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_may_run_is_listed_by_what_it_is_and_files_by_their_kind() {
+        let at = Timestamp::from_micros(5);
+        for sort in BuildSort::ALL {
+            let build = Declared::Build(Build { sort, digest: [1; 32], effective_from: at });
+            assert_eq!((build.kind(), build.subject()), (DeclarationKind::Build, sort.name()));
+            assert!(build.is_sound() && build.subject().parse::<Plain>().is_ok());
+        }
+        let files = Declared::PolicyFiles(PolicyFiles { digest: [1; 32], differences: 3, compared_at: at });
+        assert_eq!((files.kind().name(), files.subject()), ("policy_files", "policy_files"));
+        assert!(files.is_sound() && files.subject().parse::<Plain>().is_ok());
     }
 
     #[test]

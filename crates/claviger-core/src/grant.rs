@@ -126,6 +126,8 @@ impl Basis {
 /// By which way a grant was given. What replaces a key policy ends what policies gave, and nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum GrantOrigin {
+    /// By emergency access.
+    BreakGlass,
     /// One by one.
     Direct,
     /// By a key policy.
@@ -135,6 +137,7 @@ pub enum GrantOrigin {
 crate::named! {
     /// Text that is not an origin of grants.
     GrantOrigin, "an origin of grants" {
+        BreakGlass = "break_glass",
         Direct = "direct",
         KeyPolicy = "key_policy",
     }
@@ -243,6 +246,44 @@ impl Grant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::Row as _;
+
+    #[test]
+    fn emergency_access_processes_what_one_key_protected_until_an_end() {
+        let until = Some(Timestamp::from_micros(9));
+        let given = Grant {
+            id: GrantId::from_bytes([1; 16]),
+            principal: PrincipalId::from_bytes([2; 16]),
+            selector: Selector::Key(KeyId::from_bytes([3; 16])),
+            operations: vec![Action::Decrypt, Action::Reencrypt],
+            conditions: Conditions { until, ..Conditions::default() },
+            reason: None,
+            name: None,
+            retiring: None,
+            created_by: PrincipalId::from_bytes([4; 16]),
+            created_at: Timestamp::from_micros(1),
+            basis: Basis::Role,
+            origin: GrantOrigin::BreakGlass,
+            spelling: Spelling::default(),
+            status: Status::Active,
+            ending: None,
+            revision: 0,
+        };
+        assert_eq!(given.check(), Ok(()));
+        let edits: [fn(&mut Grant); 4] = [
+            |one| one.conditions.until = None,
+            |one| one.selector = Selector::Ring(KeyRingId::from_bytes([3; 16])),
+            |one| one.operations.insert(0, Action::Encrypt),
+            |one| one.basis = Basis::Grants(vec![GrantId::from_bytes([9; 16])]),
+        ];
+        for edit in edits {
+            let mut edited = given.clone();
+            edit(&mut edited);
+            assert!(edited.check().is_err(), "{edited:?}");
+            // Of grants that come another way, none of this is asked.
+            assert!(Grant { origin: GrantOrigin::Direct, ..edited }.check().is_ok());
+        }
+    }
 
     fn conditions(equals: &[&str], exactly: Option<&[&str]>, networks: &[&str]) -> Conditions {
         let pairs = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), "v".to_owned())).collect();

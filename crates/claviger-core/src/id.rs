@@ -66,12 +66,16 @@ macro_rules! identifiers {
 }
 
 identifiers! {
+    /// Names an alert.
+    AlertId,
     /// Names an alias, whatever its name is and whichever key it names.
     AliasId,
     /// Names an approval.
     ApprovalId,
     /// Names an asset, for ever.
     AssetId,
+    /// Names an emergency access.
+    BreakGlassId,
     /// Names a credential.
     CredentialId,
     /// Names a declaration.
@@ -90,6 +94,8 @@ identifiers! {
     PrincipalId,
     /// Names a reason that somebody gave.
     ReasonId,
+    /// Names an access review.
+    ReviewId,
     /// Names a review of rights.
     RightsReviewId,
 }

@@ -15,9 +15,12 @@ pub mod object;
 
 pub mod access_key;
 pub mod action;
+pub mod alert;
 pub mod alias;
 pub mod approval;
 pub mod asset;
+pub mod break_glass;
+pub mod capacity;
 pub mod change;
 pub mod declaration;
 pub mod governance;
@@ -34,6 +37,7 @@ pub mod port;
 pub mod principal;
 pub mod reason;
 pub mod receipt;
+pub mod review;
 pub mod rights_review;
 pub mod row;
 pub mod sensitive;
@@ -46,18 +50,22 @@ mod golden;
 
 pub use access_key::AccessKeyId;
 pub use action::Action;
+pub use alert::Alert;
 pub use alias::{Alias, AliasName, AliasScope};
 pub use approval::Approval;
 pub use asset::Asset;
+pub use break_glass::BreakGlass;
+pub use capacity::Capacity;
 pub use claviger_crypto::{Purpose, Spec};
 pub use declaration::Declaration;
 pub use governance::Governance;
 pub use id::{
-    AliasId, ApprovalId, AssetId, CredentialId, DeclarationId, GovernanceId, GrantId, KeyId, KeyRingId,
-    KeyVersionId, NodeId, PrincipalId, ReasonId, RightsReviewId,
+    AlertId, AliasId, ApprovalId, AssetId, BreakGlassId, CredentialId, DeclarationId, GovernanceId, GrantId,
+    KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId, ReviewId, RightsReviewId,
 };
 pub use listener::ListenerName;
 pub use name::{KeyName, Name};
+pub use review::Review;
 pub use source::{OriginClass, Source, TlsParameters};
 pub use target::Target;
 pub use time::Timestamp;

@@ -311,6 +311,8 @@ pub enum Shortfall {
 /// The actions that let their holder give grants by that way.
 const fn acts(origin: GrantOrigin) -> &'static [Action] {
     match origin {
+        // Nobody passes emergency access on, and none rests on a grant.
+        GrantOrigin::BreakGlass => &[],
         GrantOrigin::Direct => &[Action::DelegateGrant],
         GrantOrigin::KeyPolicy => &[Action::PutKeyPolicy, Action::DelegateGrant],
     }
@@ -491,7 +493,7 @@ impl<'a> Judge<'a> {
             let Some(found) = best(pillars.iter().filter(fits)) else {
                 return Err(Shortfall::Lacks(match need {
                     Need::Of(action) => action,
-                    Need::ToGive(GrantOrigin::Direct) => Action::DelegateGrant,
+                    Need::ToGive(GrantOrigin::BreakGlass | GrantOrigin::Direct) => Action::DelegateGrant,
                     Need::ToGive(GrantOrigin::KeyPolicy) => Action::PutKeyPolicy,
                 }));
             };

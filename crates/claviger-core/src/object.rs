@@ -3,9 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::alert::Alert;
 use crate::alias::Alias;
 use crate::approval::Approval;
 use crate::asset::Asset;
+use crate::break_glass::BreakGlass;
 use crate::change::VeilName;
 use crate::declaration::Declaration;
 use crate::governance::Governance;
@@ -14,10 +16,11 @@ use crate::key::{Key, KeyRing, KeyVersion};
 use crate::node::Node;
 use crate::principal::{Credential, Principal};
 use crate::reason::ReasonRecord;
+use crate::review::Review;
 use crate::rights_review::RightsReview;
 use crate::{
-    AliasId, ApprovalId, AssetId, CredentialId, DeclarationId, GovernanceId, GrantId, KeyId, KeyRingId,
-    KeyVersionId, NodeId, PrincipalId, ReasonId, RightsReviewId,
+    AlertId, AliasId, ApprovalId, AssetId, BreakGlassId, CredentialId, DeclarationId, GovernanceId, GrantId,
+    KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId, ReviewId, RightsReviewId,
 };
 
 /// A kind of object. The numbers are for ever: facts have them.
@@ -52,6 +55,12 @@ pub enum Kind {
     Approval = 13,
     /// The rules of the deployment.
     Governance = 14,
+    /// An access review.
+    Review = 15,
+    /// An alert.
+    Alert = 16,
+    /// An emergency access.
+    BreakGlass = 17,
 }
 
 crate::named! {
@@ -71,6 +80,9 @@ crate::named! {
         Declaration = "declaration",
         Approval = "approval",
         Governance = "governance",
+        Review = "review",
+        Alert = "alert",
+        BreakGlass = "break_glass",
     }
 }
 
@@ -125,6 +137,12 @@ pub enum Object {
     Approval(ApprovalId),
     /// The rules of the deployment.
     Governance(GovernanceId),
+    /// An access review.
+    Review(ReviewId),
+    /// An alert.
+    Alert(AlertId),
+    /// An emergency access.
+    BreakGlass(BreakGlassId),
 }
 
 impl Object {
@@ -146,6 +164,9 @@ impl Object {
             Self::Declaration(_) => Kind::Declaration,
             Self::Approval(_) => Kind::Approval,
             Self::Governance(_) => Kind::Governance,
+            Self::Review(_) => Kind::Review,
+            Self::Alert(_) => Kind::Alert,
+            Self::BreakGlass(_) => Kind::BreakGlass,
         }
     }
 
@@ -167,6 +188,9 @@ impl Object {
             Self::Declaration(id) => id.as_bytes().to_vec(),
             Self::Approval(id) => id.as_bytes().to_vec(),
             Self::Governance(id) => id.as_bytes().to_vec(),
+            Self::Review(id) => id.as_bytes().to_vec(),
+            Self::Alert(id) => id.as_bytes().to_vec(),
+            Self::BreakGlass(id) => id.as_bytes().to_vec(),
         }
     }
 
@@ -187,7 +211,10 @@ impl Object {
             | Self::Credential(_)
             | Self::RightsReview(_)
             | Self::Node(_)
-            | Self::Governance(_) => return None,
+            | Self::Governance(_)
+            | Self::Review(_)
+            | Self::Alert(_)
+            | Self::BreakGlass(_) => return None,
         };
         Some(VeilName { kind: self.kind().code(), id })
     }
@@ -215,6 +242,9 @@ impl Object {
             Kind::Declaration => Self::Declaration(DeclarationId::from_bytes(id)),
             Kind::Approval => Self::Approval(ApprovalId::from_bytes(id)),
             Kind::Governance => Self::Governance(GovernanceId::from_bytes(id)),
+            Kind::Review => Self::Review(ReviewId::from_bytes(id)),
+            Kind::Alert => Self::Alert(AlertId::from_bytes(id)),
+            Kind::BreakGlass => Self::BreakGlass(BreakGlassId::from_bytes(id)),
             Kind::Version => return None,
         })
     }
@@ -239,6 +269,9 @@ impl Object {
             Self::Declaration(id) => id.to_string(),
             Self::Approval(id) => id.to_string(),
             Self::Governance(id) => id.to_string(),
+            Self::Review(id) => id.to_string(),
+            Self::Alert(id) => id.to_string(),
+            Self::BreakGlass(id) => id.to_string(),
         }
     }
 }
@@ -307,12 +340,16 @@ impl RowCursor {
 /// A row as it stands, whichever object it is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StateRow {
+    /// Of an alert.
+    Alert(Alert),
     /// Of an alias.
     Alias(Alias),
     /// Of what somebody asked for that others must approve.
     Approval(Approval),
     /// Of a data asset.
     Asset(Asset),
+    /// Of an emergency access.
+    BreakGlass(BreakGlass),
     /// Of a credential.
     Credential(Credential),
     /// Of a declaration.
@@ -329,6 +366,8 @@ pub enum StateRow {
     Principal(Principal),
     /// Of a reason.
     Reason(ReasonRecord),
+    /// Of an access review.
+    Review(Review),
     /// Of a review of rights.
     RightsReview(RightsReview),
     /// Of a ring.
@@ -342,9 +381,11 @@ impl StateRow {
     #[must_use]
     pub const fn object(&self) -> Object {
         match self {
+            Self::Alert(alert) => Object::Alert(alert.id),
             Self::Alias(alias) => Object::Alias(alias.id),
             Self::Approval(approval) => Object::Approval(approval.id),
             Self::Asset(asset) => Object::Asset(asset.id),
+            Self::BreakGlass(access) => Object::BreakGlass(access.id),
             Self::Credential(credential) => Object::Credential(credential.id),
             Self::Declaration(declaration) => Object::Declaration(declaration.id),
             Self::Governance(_) => Object::Governance(GovernanceId::ONLY),
@@ -353,6 +394,7 @@ impl StateRow {
             Self::Node(node) => Object::Node(node.id),
             Self::Principal(principal) => Object::Principal(principal.id),
             Self::Reason(reason) => Object::Reason(reason.id),
+            Self::Review(review) => Object::Review(review.id),
             Self::RightsReview(review) => Object::RightsReview(review.id),
             Self::Ring(ring) => Object::Ring(ring.id),
             Self::Version(version) => Object::Version(version.id),

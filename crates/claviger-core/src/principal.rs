@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::access_key::AccessKey;
+use crate::capacity::{Capacity, HeldCapacity};
 use crate::name::NotAName;
 use crate::reason::{Erasure, Why};
 use crate::time::Timestamp;
@@ -90,6 +91,8 @@ pub struct Principal {
     pub roles: Vec<Role>,
     /// Who gave which of those roles, ascending. A role without an entry came with the set-up, or from an older release.
     pub role_givers: Vec<(Role, PrincipalId)>,
+    /// What it answers for, ascending, each once.
+    pub capacities: Vec<HeldCapacity>,
     /// The ring that keys land in which it creates without naming one, and through protocols that know no rings.
     pub home: Option<KeyRingId>,
     /// The environment that it belongs to, such as `production`; `None` is that of the deployment.
@@ -137,6 +140,7 @@ impl Principal {
             status: Status::Active,
             roles: Vec::new(),
             role_givers: Vec::new(),
+            capacities: Vec::new(),
             home: None,
             environment: None,
             same_person_as: None,
@@ -171,6 +175,27 @@ impl Principal {
     pub fn without_role(mut self, role: Role) -> Self {
         self.roles.retain(|held| *held != role);
         self.role_givers.retain(|(held, _)| *held != role);
+        self
+    }
+
+    /// Does it answer for that?
+    #[must_use]
+    pub fn holds(&self, capacity: Capacity) -> bool {
+        self.capacities.iter().any(|held| held.capacity == capacity)
+    }
+
+    /// The same with one more capacity.
+    #[must_use]
+    pub fn with_capacity(mut self, capacity: Capacity, given_by: PrincipalId) -> Self {
+        self.capacities.push(HeldCapacity { capacity, given_by });
+        self.capacities.sort();
+        self
+    }
+
+    /// The same without a capacity.
+    #[must_use]
+    pub fn without_capacity(mut self, capacity: Capacity) -> Self {
+        self.capacities.retain(|held| held.capacity != capacity);
         self
     }
 
@@ -210,6 +235,8 @@ pub enum CredentialKind {
     AccessKey,
     /// An X.509 certificate, presented in the TLS handshake.
     Certificate,
+    /// A code that its owner redeems once, for a certificate for a key of their own, and that does nothing else. Kept as a digest.
+    EnrolmentCode,
     /// A bearer token, kept as a digest.
     Token,
 }
@@ -219,6 +246,7 @@ crate::named! {
     CredentialKind, "a kind of credential" {
         AccessKey = "access_key",
         Certificate = "certificate",
+        EnrolmentCode = "enrolment_code",
         Token = "token",
     }
 }
@@ -250,7 +278,7 @@ impl CredentialKind {
         match self {
             Self::AccessKey => &[Factor::SharedSecret],
             Self::Certificate => &[Factor::ProofOfKey],
-            Self::Token => &[Factor::BearerSecret],
+            Self::EnrolmentCode | Self::Token => &[Factor::BearerSecret],
         }
     }
 }
@@ -276,8 +304,10 @@ pub struct Credential {
     /// Who made it, and so may have kept its secret; as in [`Principal::created_by`]. Of one that its holder renewed, who made the
     /// first: whoever kept the secret of that one could renew it as well.
     pub created_by: Option<PrincipalId>,
-    /// The one that its holder renewed by it.
+    /// The one that its holder renewed by it, or the code that was redeemed for it.
     pub renews: Option<CredentialId>,
+    /// Does it prove nothing yet, because its holder has not confirmed it by another one?
+    pub awaits_confirmation: bool,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it ends by itself.
@@ -292,7 +322,7 @@ impl Credential {
     /// Does it prove its principal at `now`, as far as the credential itself says?
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.status == Status::Active && now < self.expires_at
+        self.status == Status::Active && !self.awaits_confirmation && now < self.expires_at
     }
 
     /// From when on its holder can renew it: the last third of its life.
@@ -339,6 +369,7 @@ mod tests {
             status: Status::Active,
             created_by: None,
             renews: renews.map(id),
+            awaits_confirmation: false,
             created_at: Timestamp::from_micros(300),
             expires_at: Timestamp::from_micros(1200),
             reason: None,
@@ -372,6 +403,36 @@ mod tests {
         for other in [None, Some(3)] {
             assert!(!account(2, other).follows(&second) && !second.follows(&account(2, other)));
         }
+    }
+
+    #[test]
+    fn only_persons_answer_for_something_and_others_say_so() {
+        let (person, officer) = (account(2, None), PrincipalId::from_bytes([9; 16]));
+        let with = |one: Principal, capacity| one.with_capacity(capacity, officer);
+        let held = with(with(person.clone(), Capacity::Dpo), Capacity::Ciso);
+        assert!(held.holds(Capacity::Dpo) && held.holds(Capacity::Ciso) && !held.holds(Capacity::Executive));
+        assert_eq!(held.check(), Ok(()));
+        assert!(held.follows(&person) && person.follows(&held), "they are given and withdrawn");
+        let without = held.clone().without_capacity(Capacity::Dpo);
+        assert!(!without.holds(Capacity::Dpo) && without.holds(Capacity::Ciso) && without.check().is_ok());
+        let mut down = held.clone();
+        down.capacities.reverse();
+        let twice = held.clone().with_capacity(Capacity::Ciso, PrincipalId::from_bytes([8; 16]));
+        let own = person.clone().with_capacity(Capacity::Ciso, person.id);
+        let workload = Principal { kind: PrincipalKind::Workload, ..held };
+        for wrong in [down, twice, own, workload] {
+            assert!(wrong.check().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_awaits_its_confirmation_proves_nothing_and_is_confirmed_for_good() {
+        let confirmed = credential(1, None);
+        let awaiting = Credential { awaits_confirmation: true, ..confirmed.clone() };
+        let now = Timestamp::from_micros(400);
+        assert!(confirmed.is_live(now) && !awaiting.is_live(now));
+        assert!(confirmed.follows(&awaiting) && awaiting.follows(&awaiting) && confirmed.follows(&confirmed));
+        assert!(!awaiting.follows(&confirmed));
     }
 
     #[test]

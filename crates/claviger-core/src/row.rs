@@ -1,18 +1,28 @@
 //! What holds of the rows of state, whichever store keeps them: what makes one valid by itself, what of it never changes, and in which order
 //! rows are written that refer to each other.
 
+use std::collections::BTreeMap;
+
+use claviger_crypto::digest::sha256;
+
+use crate::Action;
+use crate::action::Effect;
+use crate::alert::Alert;
 use crate::alias::Alias;
 use crate::approval::{Approval, Decided, Outcome, SeenRow};
 use crate::asset::Asset;
+use crate::break_glass::BreakGlass;
+use crate::capacity::HeldCapacity;
 use crate::change::Change;
 use crate::declaration::{Attestation, Declaration};
 use crate::governance::Governance;
-use crate::grant::Grant;
+use crate::grant::{Grant, GrantOrigin, Selector};
 use crate::key::{Key, KeyRing, KeyVersion, Origin, State};
 use crate::log_time::{TimeRecord, WINDOW_HOURS};
 use crate::node::Node;
 use crate::principal::{Credential, Principal, PrincipalKind, Status};
 use crate::reason::{ReasonRecord, TextAtRest};
+use crate::review::{Review, ReviewItem, encode_population};
 use crate::rights_review::{Confirmation, RightsReview};
 
 /// A row of state. A store keeps no other than such as these rules allow.
@@ -123,7 +133,7 @@ impl Row for Principal {
         if self.same_person_as.is_some_and(|first| self.kind != PrincipalKind::Human || first == self.id) {
             return Err("only the account of a person names another one, and never itself");
         }
-        Ok(())
+        check_capacities(self)
     }
 
     /// Its name changes by an erasure alone, which nothing undoes.
@@ -146,7 +156,9 @@ impl Row for Credential {
     fn follows(&self, stored: &Self) -> bool {
         let fixed =
             |one: &Self| (one.principal, one.kind, one.digest, one.created_by, one.renews, one.created_at);
-        fixed(self) == fixed(stored) && self.access_key == stored.access_key
+        // What was confirmed once stays so.
+        let is_confirmed_as_before = stored.awaits_confirmation || !self.awaits_confirmation;
+        fixed(self) == fixed(stored) && self.access_key == stored.access_key && is_confirmed_as_before
     }
 }
 
@@ -167,6 +179,9 @@ impl Row for Grant {
         if self.ending.is_some() && self.status == Status::Active {
             return Err("an active grant was not ended");
         }
+        if self.origin == GrantOrigin::BreakGlass && !is_of_emergency(self) {
+            return Err("emergency access processes what one key protected, until an end");
+        }
         Ok(())
     }
 
@@ -178,6 +193,59 @@ impl Row for Grant {
         };
         let named = |grant: &Self| (grant.name.clone(), grant.spelling.clone(), grant.basis.clone());
         fixed(self) == fixed(stored) && named(self) == named(stored)
+    }
+}
+
+/// Only persons answer for something, and nobody says so of themselves.
+fn check_capacities(principal: &Principal) -> Result<(), &'static str> {
+    let held = &principal.capacities;
+    if !HeldCapacity::are_listed(held) {
+        return Err("capacities are ascending, each once, and not too many");
+    }
+    let is_own = held.iter().any(|held| held.given_by == principal.id);
+    if is_own || (!held.is_empty() && principal.kind != PrincipalKind::Human) {
+        return Err("a capacity is of a person, and given by another one");
+    }
+    Ok(())
+}
+
+fn is_of_emergency(grant: &Grant) -> bool {
+    grant.conditions.until.is_some()
+        && matches!(grant.selector, Selector::Key(_))
+        && !grant.basis.is_delegated()
+        && grant.operations.iter().all(|action| action.effect() == Effect::Process)
+}
+
+impl Row for Alert {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.count == 0 {
+            return Err("nothing was found");
+        }
+        if self.reason.is_some() && self.triaged.is_none() && self.closed.is_none() {
+            return Err("a reason for an act that never was");
+        }
+        Ok(())
+    }
+
+    /// What it is about is fixed, what was found is counted, and what was done with it stays done. Behind its close, nothing changes.
+    fn follows(&self, stored: &Self) -> bool {
+        let fixed = |alert: &Self| (alert.rule, alert.subject, alert.raised_at);
+        let acts = |alert: &Self| (alert.triaged, alert.closed, alert.reason);
+        let as_found = |alert: &Self| (alert.count, alert.last_at, acts(alert));
+        let goes_on = match stored.closed {
+            None => {
+                let is_acted_on = self.triaged != stored.triaged || self.closed.is_some();
+                self.count >= stored.count
+                    && (stored.triaged.is_none() || self.triaged == stored.triaged)
+                    && (is_acted_on || self.reason == stored.reason)
+            }
+            Some(_) => as_found(self) == as_found(stored),
+        };
+        fixed(self) == fixed(stored) && goes_on
     }
 }
 
@@ -249,6 +317,7 @@ impl Row for Approval {
             return Err("it expires before it was asked for");
         }
         check_decisions(self)?;
+        check_done(self)?;
         match self.ended.map(|ended| ended.outcome) {
             Some(Outcome::Executed) if !self.is_approved() => {
                 Err("what was done was not approved by enough, or was denied")
@@ -262,15 +331,72 @@ impl Row for Approval {
     fn follows(&self, stored: &Self) -> bool {
         let as_asked = Self {
             decisions: self.decisions.clone(),
+            done: self.done.clone(),
             ended: self.ended,
             revision: self.revision,
             ..stored.clone()
         };
-        let is_decided_on = match stored.ended {
-            None => self.decisions.starts_with(&stored.decisions),
-            Some(_) => (self.ended, &self.decisions) == (stored.ended, &stored.decisions),
+        let goes_on = match stored.ended {
+            None => self.decisions.starts_with(&stored.decisions) && self.done.starts_with(&stored.done),
+            Some(_) => {
+                let came_of_it = |one: &Self| (one.ended, one.decisions.clone(), one.done.clone());
+                came_of_it(self) == came_of_it(stored)
+            }
         };
-        as_asked == *self && is_decided_on
+        as_asked == *self && goes_on
+    }
+}
+
+/// Steps are of plans, and done one behind the other once enough approved; what one of them moved is among what the plan rests on. A denial
+/// stops the rest and takes nothing back.
+fn check_done(approval: &Approval) -> Result<(), &'static str> {
+    let done = &approval.done;
+    if done.is_empty() {
+        return Ok(());
+    }
+    if approval.action != Action::ApplyPlan || done.len() > Approval::MOST_STEPS {
+        return Err("only a plan has steps, and not too many");
+    }
+    if !done.iter().zip(0..).all(|(done, step)| done.step == step) {
+        return Err("steps are done one behind the other, from the first on");
+    }
+    if approval.approvers().count() < usize::from(approval.quorum) {
+        return Err("a step was done before enough approved");
+    }
+    let shown = approval.rows.iter().map(|seen| (seen.object, seen.revision));
+    let mut expected: BTreeMap<_, _> = shown.collect();
+    let mut has_moved = |seen: &SeenRow| {
+        expected.insert(seen.object, seen.revision).is_some_and(|before| before < seen.revision)
+    };
+    if !done.iter().all(|done| SeenRow::are_listed(&done.moved) && done.moved.iter().all(&mut has_moved)) {
+        return Err("a step moved what the plan does not rest on, or moved nothing of it");
+    }
+    Ok(())
+}
+
+impl Row for BreakGlass {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if !self.is_sound() {
+            return Err("it is to no key, has no end, or somebody opened or reviewed it for themselves");
+        }
+        if self.reviewed.is_some_and(|reviewed| reviewed.at < self.end()) {
+            return Err("it was reviewed before it ended");
+        }
+        Ok(())
+    }
+
+    /// Who gets what and until when is fixed. It is closed once and reviewed once, and not closed behind its review.
+    fn follows(&self, stored: &Self) -> bool {
+        let as_opened =
+            Self { closed: self.closed, reviewed: self.reviewed, revision: self.revision, ..stored.clone() };
+        let may_close = stored.closed.is_none() && stored.reviewed.is_none();
+        as_opened == *self
+            && (may_close || self.closed == stored.closed)
+            && (stored.reviewed.is_none() || self.reviewed == stored.reviewed)
     }
 }
 
@@ -319,6 +445,59 @@ impl Row for ReasonRecord {
     fn follows(&self, stored: &Self) -> bool {
         let fixed = |reason: &Self| (reason.action, reason.code, reason.given_by, reason.given_at);
         fixed(self) == fixed(stored) && matches!(self.text, TextAtRest::None)
+    }
+}
+
+impl Row for Review {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if !Self::are_listed(&self.items) {
+            return Err("items are ascending, each once, and not too many");
+        }
+        if self.population != sha256(&encode_population(&self.items)) {
+            return Err("the population has another digest");
+        }
+        if self.opened_at >= self.due_at {
+            return Err("it is due before it was opened");
+        }
+        let is_own =
+            |item: &ReviewItem| item.decided.is_some_and(|decided| decided.by == item.subject.principal());
+        if self.items.iter().any(is_own) {
+            return Err("somebody decided on their own access");
+        }
+        if self.closed.is_some() && !self.is_decided() {
+            return Err("it is closed, and something is not decided");
+        }
+        Ok(())
+    }
+
+    /// Its population is fixed. Each item is decided once, and it is closed once, behind which nothing changes.
+    fn follows(&self, stored: &Self) -> bool {
+        let as_opened = Self {
+            items: self.items.clone(),
+            closed: self.closed,
+            reason: self.reason,
+            revision: self.revision,
+            ..stored.clone()
+        };
+        let is_decided_alike = |(now, before): (&ReviewItem, &ReviewItem)| {
+            let undecided = ReviewItem { decided: before.decided, ..*now };
+            undecided == *before && (before.decided.is_none() || now.decided == before.decided)
+        };
+        let goes_on = match stored.closed {
+            None => self.closed.is_some() || self.reason == stored.reason,
+            Some(_) => {
+                let came_of_it = |one: &Self| (one.closed, one.reason, one.items.clone());
+                came_of_it(self) == came_of_it(stored)
+            }
+        };
+        as_opened == *self
+            && self.items.len() == stored.items.len()
+            && self.items.iter().zip(&stored.items).all(is_decided_alike)
+            && goes_on
     }
 }
 
@@ -392,8 +571,10 @@ impl Change {
             Self::RemoveAlias(_) => 7,
             Self::PutAlias(_) => 8,
             Self::NoteFacts(_)
+            | Self::PutAlert(_)
             | Self::PutApproval(_)
             | Self::PutAsset(_)
+            | Self::PutBreakGlass(_)
             | Self::PutDeclaration(_)
             | Self::PutFactHead(_)
             | Self::PutGovernance(_)
@@ -401,6 +582,7 @@ impl Change {
             | Self::PutNode(_)
             | Self::PutPolicyDocument(_)
             | Self::PutReason(_)
+            | Self::PutReview(_)
             | Self::PutRightsReview(_)
             | Self::PutVeil(_)
             | Self::RemoveVeil(_)

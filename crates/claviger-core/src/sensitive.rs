@@ -35,15 +35,18 @@ macro_rules! table {
 
 /// All of them.
 pub const ACTS: &[SensitiveAct] = table! {
+    ApplyPlan Deployment "as far as what it does takes others",
+    AssignCapacity Deployment "always",
     AssignRole Deployment "always",
     CompromiseKey Deployment "when one person has declared as many keys compromised within an hour as the deployment allows",
     CompromiseVersion Deployment "when one person has declared as many keys compromised within an hour as the deployment allows",
-    CreateCredential Deployment "for one who holds a role or uses keys of a strict ring, unless they make it themselves by a certificate",
+    CreateCredential Deployment "for one who holds a role or a capacity, or uses keys of a strict ring, unless they make it themselves by a certificate",
     CreateGrant Ring "where the ring puts grants under quorum",
-    Declare Deployment "for a parameter of the controls",
+    Declare Deployment "for a parameter of the controls, and for an approved build",
     ErasePrincipal Deployment "always",
     EraseReason Deployment "always",
     ImportMaterial Ring "into a strict ring of class R, and into a key that is in use",
+    OpenBreakGlass Deployment "always: one responder or security officer in place of the quorum",
     ScheduleDestroy Ring "always",
     SetGovernance Deployment "when it asks for less than before",
     SetRingSeparation Ring "when a ring that has keys is relaxed",

@@ -523,14 +523,16 @@ impl<'d> Parts<'_, 'd> {
                     }),
                     ..Crypto::default()
                 },
-                CredentialKind::AccessKey | CredentialKind::Token => Crypto::material(Material {
-                    creation_date: Some(instant(row.created_at)),
-                    expiration_date: Some(instant(row.expires_at)),
-                    id: id.to_string(),
-                    state: Some("active"),
-                    kind: if row.kind == CredentialKind::Token { "token" } else { "credential" },
-                    ..Material::default()
-                }),
+                CredentialKind::AccessKey | CredentialKind::EnrolmentCode | CredentialKind::Token => {
+                    Crypto::material(Material {
+                        creation_date: Some(instant(row.created_at)),
+                        expiration_date: Some(instant(row.expires_at)),
+                        id: id.to_string(),
+                        state: Some("active"),
+                        kind: if row.kind == CredentialKind::Token { "token" } else { "credential" },
+                        ..Material::default()
+                    })
+                }
             };
             let properties = vec![property("kind", row.kind), property("principal", row.principal)];
             let name = format!("credential {id}");

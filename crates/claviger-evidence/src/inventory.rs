@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 pub(crate) mod fixture;
+mod people;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use claviger_core::{
 };
 use serde::Serialize;
 
+pub use self::people::{AlertLine, BreakGlassLine, OfficeLine, ReviewItemLine, ReviewLine};
 use crate::dossier::Dossier;
 use crate::pack::{PackFile, Unmade, instant};
 
@@ -54,6 +56,16 @@ pub struct Inventory {
     pub approvals: Vec<ApprovalLine>,
     /// The rules of the deployment.
     pub rules: RulesLine,
+    /// Who holds roles and capacities.
+    pub offices: Vec<OfficeLine>,
+    /// Access reviews.
+    pub reviews: Vec<ReviewLine>,
+    /// What these looked at.
+    pub review_items: Vec<ReviewItemLine>,
+    /// Emergency access of the period.
+    pub break_glass: Vec<BreakGlassLine>,
+    /// Alerts of the period.
+    pub alerts: Vec<AlertLine>,
 }
 
 /// A key.
@@ -238,10 +250,12 @@ pub struct CredentialLine {
     pub principal_kind: Option<String>,
     /// What the credential is.
     pub kind: String,
-    /// `active`, `revoked` or `expired`.
+    /// `active`, `revoked`, `expired`, or `unconfirmed` where its holder has not confirmed it yet.
     pub state: String,
     /// Who made it.
     pub created_by: Option<String>,
+    /// The one that it took the place of, by a renewal or as what a code was redeemed for.
+    pub renews: Option<String>,
     /// When it was made.
     pub created_at: String,
     /// When it ends by itself.
@@ -350,6 +364,8 @@ pub struct ApprovalLine {
     pub denied_by: Option<String>,
     /// How many signatures of these decisions hold.
     pub signatures: u32,
+    /// How many steps of a plan were done.
+    pub steps_done: u32,
     /// When it was asked for.
     pub requested_at: String,
     /// From then on it could be done no more.
@@ -371,6 +387,8 @@ pub struct RulesLine {
     pub approval_lifetime: String,
     /// The longest that a grant to a person lasts; none for no end.
     pub human_grant_lifetime: Option<String>,
+    /// The longest that emergency access lasts.
+    pub break_glass_lifetime: String,
     /// How many keys one person declares compromised in an hour.
     pub compromise_burst: u32,
     /// Who set them last; none where nobody did.
@@ -416,6 +434,11 @@ impl Inventory {
             declarations: estate.declarations.iter().map(|(id, row)| declaration_line(*id, row)).collect(),
             approvals: approval_lines(estate, period),
             rules: rules_line(estate),
+            offices: people::office_lines(estate),
+            reviews: people::review_lines(estate),
+            review_items: people::review_item_lines(estate),
+            break_glass: people::break_glass_lines(estate, period),
+            alerts: people::alert_lines(estate, period),
         }
     }
 }
@@ -455,6 +478,7 @@ fn approval_line(id: ApprovalId, row: &OpenApproval, as_of: Timestamp) -> Approv
         approvers: by(Verdict::Approve).collect(),
         denied_by: by(Verdict::Deny).next(),
         signatures: u32::try_from(signed).unwrap_or(u32::MAX),
+        steps_done: u32::try_from(row.done.len()).unwrap_or(u32::MAX),
         requested_at: instant(row.requested_at),
         expires_at: instant(row.expires_at),
         outcome: outcome.map(|outcome| outcome.to_string()),
@@ -470,6 +494,7 @@ fn rules_line(estate: &Estate) -> RulesLine {
         quorum: u32::from(rules.quorum),
         approval_lifetime: span(rules.approval_lifetime),
         human_grant_lifetime: rules.human_grant_lifetime.map(span),
+        break_glass_lifetime: span(rules.break_glass_lifetime),
         compromise_burst: u32::from(rules.compromise_burst),
         set_by: set.map(|set| set.set_by.to_string()),
         set_at: set.map(|set| instant(set.set_at)),
@@ -489,6 +514,9 @@ fn declaration_line(id: DeclarationId, row: &OpenDeclaration) -> DeclarationLine
             );
             (says, Some(claim.signed_at), Some(claim.valid_until))
         }
+        Declared::Build(build) => {
+            (format!("SHA-256 {}", to_hex(&build.digest)), Some(build.effective_from), None)
+        }
         Declared::Device(supply) | Declared::Module(supply) | Declared::Supplier(supply) => {
             let said = [
                 ("standard", &supply.standard),
@@ -505,6 +533,11 @@ fn declaration_line(id: DeclarationId, row: &OpenDeclaration) -> DeclarationLine
             (says, Some(document.reviewed_at), Some(document.next_review_at))
         }
         Declared::Parameter(parameter) => (parameter.value.to_string(), Some(parameter.effective_from), None),
+        Declared::PolicyFiles(files) => {
+            let digest = to_hex(&files.digest);
+            let says = format!("{} differences from files of SHA-256 {digest}", files.differences);
+            (says, Some(files.compared_at), None)
+        }
     };
     DeclarationLine {
         id: id.to_string(),
@@ -741,14 +774,19 @@ fn credential_line(
     estate: &Estate,
     as_of: Timestamp,
 ) -> CredentialLine {
-    let has_ended = row.status == Status::Active && row.expires_at <= as_of;
+    let state = match row.status {
+        Status::Active if row.expires_at <= as_of => "expired".to_owned(),
+        Status::Active if row.awaits_confirmation => "unconfirmed".to_owned(),
+        status => status.to_string(),
+    };
     CredentialLine {
         id: id.to_string(),
         principal: row.principal.to_string(),
         principal_kind: estate.principals.get(&row.principal).map(|principal| principal.kind.to_string()),
         kind: row.kind.to_string(),
-        state: if has_ended { "expired".to_owned() } else { row.status.to_string() },
+        state,
         created_by: row.created_by.map(|principal| principal.to_string()),
+        renews: row.renews.map(|renewed| renewed.to_string()),
         created_at: instant(row.created_at),
         expires_at: instant(row.expires_at),
     }
@@ -966,6 +1004,11 @@ mod tests {
             inventory.assets.len(),
             inventory.declarations.len(),
             inventory.approvals.len(),
+            inventory.offices.len(),
+            inventory.reviews.len(),
+            inventory.review_items.len(),
+            inventory.break_glass.len(),
+            inventory.alerts.len(),
         ];
         assert_eq!(tables.len(), lines.len());
         for (table, lines) in tables.iter().zip(lines) {

@@ -5,7 +5,7 @@ use claviger_client::types::header;
 use claviger_client::types::text::ReasonCodeWord;
 use claviger_core::ApprovalId;
 use claviger_core::reason::Reason;
-use claviger_service::operation::{Call, Executed, Operation, Released};
+use claviger_service::operation::{Call, Executed, Operation, Plan, Released, WeighedAct};
 use claviger_service::{BatchTurn, ErrorKind, Presented};
 use http::HeaderMap;
 use http::header::IF_MATCH;
@@ -89,6 +89,24 @@ impl Arrival {
     ) -> impl Future<Output = Result<Released<Executed>, Failure>> + Send {
         let (api, call) = self.into_call(approval);
         async move { Ok(api.road().execute(call).await?) }
+    }
+
+    /// Asks others to approve several acts at once, or does them once they have.
+    pub(crate) fn ask_plan(
+        self,
+        plan: Plan,
+    ) -> impl Future<Output = Result<Released<Executed>, Failure>> + Send {
+        let (api, call) = self.into_call(plan);
+        async move { Ok(api.road().ask_plan(call).await?) }
+    }
+
+    /// Asks how many others must approve each of several acts.
+    pub(crate) fn check_plan(
+        self,
+        plan: Plan,
+    ) -> impl Future<Output = Result<Released<Vec<WeighedAct>>, Failure>> + Send {
+        let (api, call) = self.into_call(plan);
+        async move { Ok(api.road().check_plan(call).await?) }
     }
 
     /// Waits for the turn of the caller's batch, which has so many bytes.

@@ -1,4 +1,5 @@
-//! Finds the credential of a request: a bearer token (RFC 6750, 2.1), or the certificate of the TLS handshake.
+//! Finds the credential of a request: a bearer token (RFC 6750, 2.1) or a code to enrol with, which is presented in the same way, or
+//! the certificate of the TLS handshake.
 
 use claviger_service::Presented;
 use http::HeaderMap;
@@ -9,7 +10,7 @@ use crate::PeerIdentity;
 /// What the request shows of who it is from.
 ///
 /// A token is shown on purpose with each request, a certificate belongs to the connection: the token goes first. What is
-/// not a token counts as nothing shown, certificate or not, so that nobody acts under another name than they meant to.
+/// neither token nor code counts as nothing shown, certificate or not, so that nobody acts under another name than they meant to.
 #[must_use]
 pub fn presented(headers: &HeaderMap, peer: &PeerIdentity) -> Presented {
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -25,7 +26,7 @@ fn bearer(value: &str) -> Option<Presented> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return None;
     }
-    Presented::token(token).ok()
+    Presented::bearer(token).ok()
 }
 
 #[cfg(test)]
@@ -47,6 +48,16 @@ mod tests {
         let shown = presented(&headers(&[]), &peer(Some([7; 32])));
         assert_eq!(shown, Presented::Certificate { digest: [7; 32] });
         assert_eq!(presented(&headers(&[]), &peer(None)), Presented::None);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test shows the code that it is given")]
+    fn a_code_is_presented_as_a_token_is_and_is_none() {
+        let id = claviger_core::CredentialId::from_bytes([1; 16]);
+        let (code, digest) = claviger_service::EnrolmentCode::generate(id).unwrap();
+        let text = format!("bearer {}", std::str::from_utf8(code.into_text().expose()).unwrap());
+        let headers: HeaderMap = [(AUTHORIZATION, text.parse().unwrap())].into_iter().collect();
+        assert_eq!(presented(&headers, &peer(Some([7; 32]))), Presented::EnrolmentCode { digest });
     }
 
     #[test]

@@ -21,12 +21,16 @@ const MAX_CURSOR: usize = 384;
 pub enum List {
     /// Of principals with what they can do.
     Access,
+    /// Of alerts.
+    Alerts,
     /// Of aliases.
     Aliases,
     /// Of approvals.
     Approvals,
     /// Of data assets.
     Assets,
+    /// Of emergency accesses.
+    BreakGlass,
     /// Of credentials.
     Credentials,
     /// Of declarations.
@@ -37,6 +41,10 @@ pub enum List {
     Keys,
     /// Of principals.
     Principals,
+    /// Of items of an access review.
+    ReviewItems,
+    /// Of access reviews.
+    Reviews,
     /// Of rights.
     Rights,
     /// Of rings.
@@ -51,14 +59,18 @@ impl List {
     const fn tag(self) -> &'static str {
         match self {
             Self::Access => "x1:",
+            Self::Alerts => "e1:",
             Self::Aliases => "a1:",
             Self::Approvals => "q1:",
             Self::Assets => "d1:",
+            Self::BreakGlass => "b1:",
             Self::Credentials => "c1:",
             Self::Declarations => "l1:",
             Self::Grants => "g1:",
             Self::Keys => "k1:",
             Self::Principals => "p1:",
+            Self::ReviewItems => "m1:",
+            Self::Reviews => "n1:",
             Self::Rights => "i1:",
             Self::Rings => "r1:",
             Self::Rows => "w1:",

@@ -2,10 +2,12 @@
 
 use claviger_client::types::page::Batch;
 use claviger_client::types::{
-    alias, approval, asset, audit, credential, declaration, governance, grant, key, principal, reason, ring,
-    usage,
+    alias, approval, asset, audit, break_glass, credential, declaration, governance, grant, key, plan,
+    principal, reason, review, ring, usage,
 };
-use claviger_core::{AliasName, ApprovalId, CredentialId, DeclarationId, GrantId, KeyName, Name};
+use claviger_core::{
+    AliasName, ApprovalId, BreakGlassId, CredentialId, DeclarationId, GrantId, KeyName, Name, ReviewId,
+};
 use http::header::{CONTENT_TYPE, IF_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -52,6 +54,8 @@ fn many<Q: WireUse>(bytes: &[u8]) -> Result<Vec<Q::Use>, Failure> {
 requests! {
     /// To agree.
     Agree: |bytes| one::<usage::Agree>(bytes);
+    /// To ask others for several acts.
+    AskPlan: |bytes| body::parse(bytes).map(|wire: plan::AskPlan| wire::plan::plan_from_wire(wire));
     /// To sign a statement.
     Attest: |bytes| body::parse(bytes).map(|wire: declaration::Attest| wire::declaration::attest_from_wire(wire));
     /// To change a state.
@@ -78,6 +82,10 @@ requests! {
     Decrypt: |bytes| one::<usage::Decrypt>(bytes);
     /// To decrypt many.
     DecryptBatch: |bytes| many::<usage::Decrypt>(bytes);
+    /// To decide on items of an access review.
+    DecideReview: |bytes| body::parse(bytes).and_then(|wire: review::DecideReview| {
+        wire::review::decide_from_wire(ReviewId::from_bytes([0; 16]), &wire)
+    });
     /// To approve or deny.
     DecideApproval: |bytes| body::parse::<approval::DecideApproval>(bytes);
     /// To declare something.
@@ -88,6 +96,8 @@ requests! {
     Encrypt: |bytes| one::<usage::Encrypt>(bytes);
     /// To encrypt many.
     EncryptBatch: |bytes| many::<usage::Encrypt>(bytes);
+    /// To redeem a code.
+    Enrol: |bytes| body::parse(bytes).map(|wire: credential::Enrol| wire::identity::enrol_from_wire(wire));
     /// To make a data key.
     GenerateDataKey: |bytes| body::parse::<usage::GenerateDataKey>(bytes);
     /// To say why.
@@ -96,12 +106,18 @@ requests! {
     Mac: |bytes| one::<usage::Mac>(bytes);
     /// To move an alias.
     MoveAlias: |bytes| body::parse::<alias::MoveAlias>(bytes);
+    /// To open emergency access.
+    OpenBreakGlass: |bytes| body::parse(bytes).and_then(|wire: break_glass::OpenBreakGlass| wire::break_glass::open_from_wire(&wire));
+    /// To open an access review.
+    OpenReview: |bytes| body::parse(bytes).and_then(|wire: review::OpenReview| wire::review::open_from_wire(&wire));
     /// To draw random bytes.
     Random: |bytes| body::parse::<usage::Random>(bytes);
     /// To re-encrypt.
     Reencrypt: |bytes| one::<usage::Reencrypt>(bytes);
     /// To renew a credential.
     RenewCredential: |bytes| body::parse(bytes).map(|wire: credential::RenewCredential| wire::identity::renewal_from_wire(wire));
+    /// To review emergency access.
+    ReviewBreakGlass: |bytes| body::parse::<break_glass::ReviewBreakGlass>(bytes);
     /// To have a key destroyed.
     ScheduleDestroy: |bytes| body::parse::<key::ScheduleDestroy>(bytes);
     /// To set a ring's separation.
@@ -142,11 +158,14 @@ pub fn cursors(text: &str) -> usize {
         cursor::decode::<AliasName>(List::Aliases, text).is_ok(),
         cursor::decode::<ApprovalId>(List::Approvals, text).is_ok(),
         cursor::decode::<Name>(List::Assets, text).is_ok(),
+        cursor::decode::<BreakGlassId>(List::BreakGlass, text).is_ok(),
         cursor::decode::<CredentialId>(List::Credentials, text).is_ok(),
         cursor::decode::<DeclarationId>(List::Declarations, text).is_ok(),
         cursor::decode::<GrantId>(List::Grants, text).is_ok(),
         cursor::decode::<KeyName>(List::Keys, text).is_ok(),
         cursor::decode::<Name>(List::Principals, text).is_ok(),
+        cursor::decode::<u32>(List::ReviewItems, text).is_ok(),
+        cursor::decode::<ReviewId>(List::Reviews, text).is_ok(),
         cursor::decode::<Name>(List::Rings, text).is_ok(),
         cursor::decode::<RowPlace>(List::Rows, text).is_ok(),
         cursor::decode::<u32>(List::Versions, text).is_ok(),

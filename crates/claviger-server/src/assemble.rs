@@ -27,6 +27,7 @@ use crate::root::Making;
 use crate::self_evaluation::Evaluator;
 use crate::stop::{self, Stop, Stopping};
 use crate::telemetry::{ListenerMetrics, Registry, run_probe};
+use crate::webhook::Webhooks;
 
 /// How often histograms are tidied.
 const TIDY: Duration = Duration::from_secs(5);
@@ -99,10 +100,11 @@ impl Server {
         check_certificate(&config)?;
         // Before the road: what is wrong with files or sockets should leave no entry in the log.
         let tls = tls::load(&config.tls)?;
+        let webhooks = Webhooks::load(&config.alerts)?;
         let sockets = Sockets::bind(&config)?;
         let at_work = deployment.start(&config, Jobs::On).await?;
         drop(deployment);
-        serve(at_work, sockets, tls, config, hardening).await
+        serve(at_work, sockets, tls, webhooks, config, hardening).await
     }
 }
 
@@ -131,6 +133,7 @@ pub(crate) async fn serve(
     at_work: AtWork,
     sockets: Sockets,
     tls: ServerConfig,
+    webhooks: Webhooks,
     config: Config,
     hardening: Option<Hardening>,
 ) -> Result<Running, ServerError> {
@@ -180,6 +183,7 @@ pub(crate) async fn serve(
             }
         }
     }
+    webhooks.start(road, &stopping);
     tokio::spawn(tidy(registry, stopping.clone()));
     tokio::spawn(Arc::clone(&released).keep_recording(road.clone(), stopping.clone()));
     tokio::spawn(Arc::clone(&evaluator).keep_on(road.clone(), stopping.clone()));

@@ -1,20 +1,25 @@
-//! Who a deployment begins with: the holders of its roles, each with a certificate and a profile.
+//! Who a deployment begins with: the holders of its roles, each with a code to enrol with, or with a certificate and a profile.
+//!
+//! What it keeps true: unless the keys of all are asked for in one place, no private key of anybody is made here.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use claviger_client::profile::{CredentialFile, ProfileFile};
 use claviger_core::port::Clock as _;
 use claviger_core::principal::{Principal, PrincipalKind, Role};
-use claviger_core::{Name, PrincipalId, Timestamp};
-use claviger_service::operation::{FirstPrincipal, Initialize};
-use claviger_service::{ErrorKind, Road, ServiceError};
+use claviger_core::{CredentialId, Name, PrincipalId, Timestamp};
+use claviger_crypto::digest::sha256;
+use claviger_service::operation::{FirstCredential, FirstPrincipal, Initialize};
+use claviger_service::{EnrolmentCode, ErrorKind, Road, ServiceError};
+use zeroize::Zeroizing;
 
 use crate::authority;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::error::ServerError;
 use crate::files::{self, FileError};
-use crate::pki::{self, Authority, Issued, PkiError};
+use crate::pki::{self, Authority, Issued, LEAF_LIFETIME, PkiError};
 
 /// One of the first.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +49,21 @@ pub(crate) const ROLE_HOLDERS: [InitialPrincipal; 9] = [
     holder("security_officer-2", Role::SecurityOfficer),
 ];
 
+/// For how long the codes of the first can be redeemed: as long as any. Until two security officers have enrolled, nobody makes others.
+pub(crate) const CODE_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+
+/// The file of the authority's certificate beside the codes, which goes with each of them.
+pub(crate) const AUTHORITY: &str = "ca.crt";
+
+/// By what the first prove themselves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Proofs<'a> {
+    /// By keys that are made here, all of them in one folder.
+    Certificates,
+    /// By keys of their own: the persons of these requests (DER) by certificates for them, all others once they have enrolled.
+    OwnKeys(&'a [(Name, Vec<u8>)]),
+}
+
 /// How many custodians a deployment begins with: no more than that can be asked to approve.
 pub(crate) const CUSTODIANS: u8 = 3;
 
@@ -61,11 +81,12 @@ fn base(config: &Config) -> PathBuf {
     file.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
-/// Makes certificates for `principals` and records them as the first principals, all in one commit, with how many custodians must
-/// approve what concerns the whole deployment. The certificates come first: when the commit is durable they are, and until then a
-/// repetition makes new ones.
+/// Makes what proves `principals` and records them as the first principals, all in one commit, with how many custodians must
+/// approve what concerns the whole deployment. Certificates and codes come first: when the commit is durable they are, and until then
+/// a repetition makes new ones.
 pub(crate) async fn register(
     principals: &[InitialPrincipal],
+    proofs: Proofs<'_>,
     quorum: u8,
     authority: &Authority,
     road: &Road,
@@ -76,19 +97,85 @@ pub(crate) async fn register(
     let mut first = Vec::with_capacity(principals.len());
     for principal in principals {
         let name: Name = principal.name.parse().map_err(|_| unnamed())?;
-        let issued = authority.issue_client(&name, SystemClock.now())?;
-        write_credential(&folder, principal.name, &issued)?;
-        first.push(FirstPrincipal {
-            name,
-            kind: principal.kind,
-            role: principal.role,
-            certificate: issued.der,
-            expires_at: issued.expires_at,
-        });
+        let credential = match proofs {
+            Proofs::Certificates => make_certificate(&folder, &name, authority)?,
+            Proofs::OwnKeys(requests) => match requests.iter().find(|(of, _)| *of == name) {
+                Some((_, request)) => enter_request(&folder, &name, request, authority)?,
+                None => make_code(&folder, &name, authority)?,
+            },
+        };
+        first.push(FirstPrincipal { name, kind: principal.kind, role: principal.role, credential });
     }
     let initialize = Initialize { principals: first, quorum };
     road.perform_for_system(std::sync::Arc::new(system()?), initialize).await?;
     Ok(())
+}
+
+/// A key and a certificate for it.
+fn make_certificate(
+    folder: &Path,
+    name: &Name,
+    authority: &Authority,
+) -> Result<FirstCredential, ServerError> {
+    let issued = authority.issue_client(name, SystemClock.now())?;
+    forget(folder, name, &["code"])?;
+    write_credential(folder, name.as_str(), &issued)?;
+    Ok(FirstCredential::Certificate { der: issued.der, request: None, expires_at: issued.expires_at })
+}
+
+/// A certificate for the key that its owner has.
+fn enter_request(
+    folder: &Path,
+    name: &Name,
+    request: &[u8],
+    authority: &Authority,
+) -> Result<FirstCredential, ServerError> {
+    let now = SystemClock.now();
+    let signed = authority.sign_client(request, name, now.after(LEAF_LIFETIME), now)?;
+    forget(folder, name, &["code"])?;
+    files::write_public(&folder.join(format!("{name}.crt")), signed.certificate_pem.as_bytes())?;
+    let (request, expires_at) = (Some(sha256(request)), signed.expires_at);
+    Ok(FirstCredential::Certificate { der: signed.der, request, expires_at })
+}
+
+/// A code, by which its owner gets a certificate for a key that nobody else has seen.
+#[expect(clippy::disallowed_methods, reason = "the code goes into the one file that shows it")]
+fn make_code(folder: &Path, name: &Name, authority: &Authority) -> Result<FirstCredential, ServerError> {
+    let id = CredentialId::random().map_err(PkiError::from)?;
+    let (code, digest) = EnrolmentCode::generate(id).map_err(PkiError::from)?;
+    let code = code.into_text();
+    let mut line = Zeroizing::new(Vec::with_capacity(code.expose().len() + 1));
+    line.extend_from_slice(code.expose());
+    line.push(b'\n');
+    // What an earlier run left that made certificates is of nobody.
+    forget(folder, name, &["crt", "key", "toml"])?;
+    files::write_public(&folder.join(AUTHORITY), authority.certificate_pem().as_bytes())?;
+    files::write_private(&code_file(folder, name.as_str()), &line)?;
+    Ok(FirstCredential::EnrolmentCode { id, digest, expires_at: SystemClock.now().after(CODE_LIFETIME) })
+}
+
+fn code_file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.code"))
+}
+
+/// Takes away what an interrupted set-up left of another kind.
+fn forget(folder: &Path, name: &Name, extensions: &[&str]) -> Result<(), ServerError> {
+    for extension in extensions {
+        match std::fs::remove_file(folder.join(format!("{name}.{extension}"))) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(ServerError::os("what an interrupted set-up left cannot be removed")(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The codes of those among `principals` that have one here, by name.
+pub(crate) fn codes(principals: &[InitialPrincipal], config: &Config) -> Vec<(&'static str, PathBuf)> {
+    let folder = folder(config);
+    let files = principals.iter().map(|principal| (principal.name, code_file(&folder, principal.name)));
+    files.filter(|(_, file)| file.exists()).collect()
 }
 
 /// A security officer whom a recovery makes.

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use claviger_core::Name;
 use claviger_core::object::{Kind, RowCursor};
-use claviger_core::port::store::EndingPrincipal;
+use claviger_core::port::store::{BreakGlassCount, EndingPrincipal};
 use claviger_core::port::{Clock as _, Provider, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::rights_review::RightsReview;
-use claviger_service::{AlteredRows, ApprovalFigures, Memory, Options, Road, ServiceError};
+use claviger_service::{
+    AlertFigures, AlteredRows, ApprovalFigures, Memory, Options, ReviewFigures, Road, ServiceError,
+};
 use claviger_store::{SpaceOptions, SqliteOptions, SqliteStore};
 use tokio::sync::watch;
 
@@ -162,6 +164,23 @@ impl Deployment {
     pub(crate) async fn approval_figures(&self) -> Result<ApprovalFigures, ServerError> {
         let figures = ApprovalFigures::of(&self.store, SystemClock.now()).await;
         figures.map_err(|source| self.store_failed(source))
+    }
+
+    /// How many access reviews are open, and how many of them should be closed by now.
+    pub(crate) async fn review_figures(&self) -> Result<ReviewFigures, ServerError> {
+        let figures = ReviewFigures::of(&self.store, SystemClock.now()).await;
+        figures.map_err(|source| self.store_failed(source))
+    }
+
+    /// How many emergency accesses are open, and how many nobody has reviewed.
+    pub(crate) async fn break_glass_count(&self) -> Result<BreakGlassCount, ServerError> {
+        let count = self.store.count_break_glass(SystemClock.now()).await;
+        count.map_err(|source| self.store_failed(source))
+    }
+
+    /// How many alerts are open.
+    pub(crate) async fn alert_figures(&self) -> Result<AlertFigures, ServerError> {
+        AlertFigures::of(&self.store).await.map_err(|source| self.store_failed(source))
     }
 
     /// The rights that an older release kept, as long as not both who must have confirmed them.

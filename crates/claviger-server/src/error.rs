@@ -12,6 +12,7 @@ use crate::config::ConfigError;
 use crate::files::FileError;
 use crate::listener::TlsError;
 use crate::pki::PkiError;
+use crate::webhook::WebhookError;
 
 /// Why a command of the server failed.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,14 @@ pub enum ServerError {
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A certificate request of the set-up is of nobody whom it makes.
+    #[error("`--request {name}=FILE`: {what}")]
+    FirstRequest {
+        /// Whose it is said to be.
+        name: Name,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// A principal has the name of the one to be made.
     #[error("a principal `{0}` is there already, and a name is never used again; choose another `--name`")]
     NameTaken(Name),
@@ -125,6 +134,16 @@ pub enum ServerError {
     /// The token does not open.
     #[error(transparent)]
     Token(#[from] Pkcs11OpenError),
+    /// Somebody who is to be told of alerts cannot be.
+    #[error(
+        "`{receiver}` cannot be told of alerts: {source}; see to `[[alerts.webhook]]` in the configuration"
+    )]
+    Webhook {
+        /// Scheme, host and port of its address.
+        receiver: String,
+        /// Why not.
+        source: WebhookError,
+    },
     /// The controls could not be evaluated.
     #[error("the log could not be evaluated: {0}")]
     Unevaluated(String),

@@ -128,8 +128,8 @@ async fn make(road: &Road, config: &Config) -> Result<Key, ServerError> {
     };
     officer.does_once(grant, "quickstart-evaluation").await?;
     let what = NewCredential::AccessKey { lifetime: LIFETIME };
-    let made =
-        administrator.does(CreateCredential { principal: to, label: name("quickstart")?, what }).await?;
+    let create = CreateCredential { principal: to, label: name("quickstart")?, what, to_confirm: false };
+    let made = administrator.does(create).await?;
     let key = made.access_key.ok_or_else(|| ServerError::Fatal("no access key was made".to_owned()))?;
     Ok(Key { id: key.id.to_string(), secret: text(&key.secret)? })
 }

@@ -10,6 +10,7 @@
 //! | [`hardening`], `memory`, [`clock`] | the process, what it gives back, and its time |
 //! | [`Server`] | store, root, road, protocols and sockets, put together |
 //! | `self_evaluation` | the controls, evaluated each day over the server's own log |
+//! | `webhook` | whoever is to be told of alerts, told |
 //! | [`init`], [`quickstart`], [`recover`], [`doctor`], [`command`] | what the commands of an operator do |
 //!
 //! It is the one crate that names a store and a provider; everyone else sees the ports.
@@ -42,8 +43,10 @@ mod root;
 mod self_evaluation;
 pub mod stop;
 pub mod telemetry;
+mod webhook;
 
 pub use assemble::{Running, Server};
 pub use deployment::LostTail;
 pub use endpoints::{Each, Endpoint, Listen, Urls};
 pub use error::ServerError;
+pub use webhook::WebhookError;

@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use claviger_core::alert::AlertRule;
 use claviger_core::port::Clock as _;
 use claviger_core::port::provider::ProviderHealth;
 use claviger_core::port::store::Room;
-use claviger_service::{ApprovalFigures, Road};
+use claviger_service::{AlertReceiver, ApprovalFigures, Road};
 use metrics::{Counter, Gauge};
 use tokio::sync::watch;
 
@@ -32,6 +33,19 @@ const STALE_LEAST: Duration = Duration::from_secs(180);
 
 /// The number that says how many recoveries await acknowledgement.
 pub(crate) const RECOVERIES: &str = "claviger_recoveries_unacknowledged";
+
+/// The numbers that say how many emergency accesses are open, and how many nobody has reviewed.
+pub(crate) const EMERGENCIES: &str = "claviger_break_glass_open";
+pub(crate) const UNREVIEWED: &str = "claviger_break_glass_unreviewed";
+
+/// The number that says how many access reviews should be closed by now.
+pub(crate) const OVERDUE_REVIEWS: &str = "claviger_reviews_overdue";
+
+/// The number that says how many alerts are open, by rule.
+pub(crate) const ALERTS: &str = "claviger_alerts_open";
+
+/// The number that says how many of those who are to be told of alerts are not.
+pub(crate) const UNTOLD: &str = "claviger_webhooks_failing";
 
 /// The number that says whether rights of an older release are unconfirmed.
 pub(crate) const RIGHTS: &str = "claviger_rights_unconfirmed";
@@ -104,6 +118,16 @@ struct Numbers {
     approvals_open: Gauge,
     quorum: Gauge,
     custodians: Gauge,
+    emergencies_open: Gauge,
+    emergencies_unreviewed: Gauge,
+    reviews_open: Gauge,
+    reviews_overdue: Gauge,
+    alerts: Vec<(AlertRule, Gauge)>,
+    alerts_unraised: Counter,
+    untold: Gauge,
+    alerts_waiting: Gauge,
+    alerts_delivered: Counter,
+    deliveries_failed: Counter,
     recoveries: Gauge,
     rights: Gauge,
     space_free: Gauge,
@@ -209,6 +233,28 @@ impl Numbers {
                 "how many custodians must approve what concerns the whole deployment; 0 for nobody",
             ),
             custodians: gauge(CUSTODIANS, "how many persons can approve it"),
+            emergencies_open: gauge(EMERGENCIES, "emergency accesses that are open"),
+            emergencies_unreviewed: gauge(
+                UNREVIEWED,
+                "emergency accesses that nobody has reviewed, the open ones among them",
+            ),
+            reviews_open: gauge("claviger_reviews_open", "access reviews that are not closed"),
+            reviews_overdue: gauge(OVERDUE_REVIEWS, "those of them that should have been closed by now"),
+            alerts: Vec::new(),
+            alerts_unraised: counter(
+                "claviger_alerts_unraised_total",
+                "findings that raised no alert, because there were too many already",
+            ),
+            untold: gauge(UNTOLD, "receivers of alerts whose last message did not get through"),
+            alerts_waiting: gauge(
+                "claviger_webhook_waiting",
+                "messages about alerts that wait, those of all receivers together",
+            ),
+            alerts_delivered: counter("claviger_webhook_delivered_total", "messages that got through"),
+            deliveries_failed: counter(
+                "claviger_webhook_failures_total",
+                "attempts that did not, and are made again",
+            ),
             recoveries: gauge(
                 RECOVERIES,
                 "security officers made by `claviger recover` that nobody else has acknowledged",
@@ -232,6 +278,29 @@ impl Numbers {
                 "calls that were refused, without an entry, for want of room",
             ),
             work: Vec::new(),
+        }
+    }
+
+    /// A number for each rule of alerts.
+    fn of_alerts(registry: &Registry) -> Vec<(AlertRule, Gauge)> {
+        registry.describe(ALERTS, "alerts that nobody has closed");
+        let gauge = |rule: AlertRule| (rule, registry.gauge(ALERTS, &[("rule", rule.name())]));
+        AlertRule::ALL.map(gauge).into()
+    }
+
+    async fn update_alerts(&self, road: &Road) {
+        self.alerts_unraised.absolute(road.unraised_alerts());
+        let receivers = road.alert_receivers();
+        let sum = |number: fn(&AlertReceiver) -> u64| {
+            receivers.iter().fold(0_u64, |sum, one| sum.saturating_add(number(one)))
+        };
+        self.untold.set(count(receivers.iter().filter(|one| one.failing.is_some()).count()));
+        self.alerts_waiting.set(to_f64(sum(|one| one.waiting)));
+        self.alerts_delivered.absolute(sum(|one| one.delivered));
+        self.deliveries_failed.absolute(sum(|one| one.failed));
+        let Ok(figures) = road.alert_figures().await else { return };
+        for (rule, gauge) in &self.alerts {
+            gauge.set(to_f64(figures.by(*rule)));
         }
     }
 
@@ -289,7 +358,8 @@ impl Observed {
         stopping: Stopping,
         hardening: Option<Hardening>,
     ) -> Self {
-        let numbers = Numbers { work: Numbers::of_work(&registry, &road), ..Numbers::new(&registry) };
+        let (work, alerts) = (Numbers::of_work(&registry, &road), Numbers::of_alerts(&registry));
+        let numbers = Numbers { work, alerts, ..Numbers::new(&registry) };
         registry.describe("claviger_build", "the release that runs");
         registry.gauge("claviger_build", &[("version", env!("CARGO_PKG_VERSION"))]).set(1.0);
         if let Some(hardening) = hardening {
@@ -352,7 +422,7 @@ impl Observed {
         numbers.checkpoint_age.set(figures.checkpoint_age(SystemClock.since_boot()).as_secs_f64());
     }
 
-    /// Counts whose credentials end, now and then.
+    /// Counts what takes reading many rows, now and then: whose credentials end, and which reviews are overdue.
     async fn update_ending(&self) {
         let now = SystemClock.since_boot();
         let mut counted = self.ending_counted.lock().await;
@@ -363,6 +433,10 @@ impl Observed {
         let of_roles = ending.iter().filter(|one| one.holds_role).count();
         self.numbers.ending_of_roles.set(count(of_roles));
         self.numbers.ending_of_others.set(count(ending.len() - of_roles));
+        // Where a row that says so was altered, no number is shown for one.
+        let reviews = self.road.review_figures().await.ok();
+        self.numbers.reviews_open.set(reviews.map_or(f64::NAN, |figures| to_f64(figures.open)));
+        self.numbers.reviews_overdue.set(reviews.map_or(f64::NAN, |figures| to_f64(figures.overdue)));
         *counted = Some(now);
     }
 
@@ -382,6 +456,11 @@ impl Observed {
         self.numbers.approvals_open.set(shown(|figures| to_f64(figures.open)));
         self.numbers.quorum.set(shown(|figures| figures.quorum.into()));
         self.numbers.custodians.set(shown(|figures| to_f64(figures.custodians)));
+        if let Ok(emergencies) = self.road.break_glass_count().await {
+            self.numbers.emergencies_open.set(to_f64(emergencies.open));
+            self.numbers.emergencies_unreviewed.set(to_f64(emergencies.unreviewed));
+        }
+        self.numbers.update_alerts(&self.road).await;
         if let Ok(officers) = self.road.unacknowledged().await {
             self.numbers.recoveries.set(count(officers.len()));
         }

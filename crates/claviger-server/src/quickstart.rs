@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::assemble::{self, Running, Sockets};
 use crate::authority;
-use crate::bootstrap::{self, APP, InitialPrincipal, ROLE_HOLDERS};
+use crate::bootstrap::{self, APP, InitialPrincipal, Proofs, ROLE_HOLDERS};
 use crate::clock::SystemClock;
 use crate::config::{Config, Root, SoftwareSeal, Template};
 use crate::deployment::{Deployment, Jobs, LostTail};
@@ -22,6 +22,7 @@ use crate::hardening::Hardening;
 use crate::init::write_config;
 use crate::listener::tls;
 use crate::root::Making;
+use crate::webhook::Webhooks;
 
 /// How a quick start is made.
 #[derive(Debug)]
@@ -99,12 +100,15 @@ pub async fn quickstart(
         authority::ensure_server_certificate(&config, &authority, &[], now)?;
     }
     let tls = tls::load(&config.tls)?;
+    let webhooks = Webhooks::load(&config.alerts)?;
     let sockets = Sockets::bind(&config)?;
     let at_work = deployment.start(&config, Jobs::On).await?;
     if !is_set_up {
         let entered = match authority::ensure_authority(&config.tls, now) {
             Ok(authority) => {
-                bootstrap::register(&INITIAL, Governance::QUORUM, &authority, &at_work.road, &config).await
+                // The keys of all in one folder: whoever tries things is everybody.
+                let (proofs, quorum) = (Proofs::Certificates, Governance::QUORUM);
+                bootstrap::register(&INITIAL, proofs, quorum, &authority, &at_work.road, &config).await
             }
             Err(error) => Err(error),
         };
@@ -129,7 +133,7 @@ pub async fn quickstart(
     let approvals =
         figures.map(|figures| Approvals { quorum: figures.quorum, custodians: figures.custodians });
     let ready = Ready { clients, approvals, ..ready(&config, sockets.urls())? };
-    let running = assemble::serve(at_work, sockets, tls, config, hardening).await?;
+    let running = assemble::serve(at_work, sockets, tls, webhooks, config, hardening).await?;
     if let Some(path) = &options.ready_file {
         let json = serde_json::to_vec_pretty(&ready)
             .map_err(|error| ServerError::Fatal(format!("the ready file cannot be written: {error}")))?;

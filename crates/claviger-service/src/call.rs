@@ -8,7 +8,7 @@ use claviger_core::change::{Change, Restriction};
 use claviger_core::reason::Reason;
 use claviger_core::receipt::Receipt;
 use claviger_core::sensitive::Quorum;
-use claviger_core::{Action, KeyId, KeyRingId, KeyVersionId, ListenerName, Source};
+use claviger_core::{Action, ApprovalId, KeyId, KeyRingId, KeyVersionId, ListenerName, Source};
 use claviger_crypto::envelope::Context;
 
 use crate::error::ServiceError;
@@ -50,8 +50,12 @@ pub struct Staged<T> {
     pub(crate) details: EntryDetails,
     /// Another key that it rests on, with its ring.
     pub(crate) other: Option<(KeyId, KeyRingId)>,
+    /// In how many commits principals and grants had been written before it read all of them, where it did.
+    pub(crate) rights: Option<u64>,
     /// How many others must approve it first, where its operation says so of some calls.
     under: Option<Box<Quorum>>,
+    /// The plan that it is a step of, with its place in it, where it is done as that.
+    step: Option<(ApprovalId, u16)>,
 }
 
 impl<T> Staged<T> {
@@ -67,7 +71,8 @@ impl<T> Staged<T> {
 
     fn with_details(output: T, details: EntryDetails) -> Self {
         let (changes, restricts) = (Vec::new(), Vec::new());
-        Self { output, asked: None, changes, restricts, details, other: None, under: None }
+        let (other, rights) = (None, None);
+        Self { output, asked: None, changes, restricts, details, other, rights, under: None, step: None }
     }
 
     /// A result with the changes that make it true, which only a governed operation makes.
@@ -99,8 +104,8 @@ impl<T> Staged<T> {
 
     /// The same with another result.
     pub(crate) fn map<U>(self, to: impl FnOnce(T) -> U) -> Staged<U> {
-        let Self { output, asked, changes, restricts, details, other, under } = self;
-        Staged { output: to(output), asked, changes, restricts, details, other, under }
+        let Self { output, asked, changes, restricts, details, other, rights, under, step } = self;
+        Staged { output: to(output), asked, changes, restricts, details, other, rights, under, step }
     }
 
     /// What was asked for, where it changes state.
@@ -123,6 +128,16 @@ impl<T> Staged<T> {
     /// The same, taken out: it is dealt with.
     pub(crate) fn take_quorum(&mut self) -> Option<Box<Quorum>> {
         self.under.take()
+    }
+
+    /// The same, done as a step of a plan, and in no other way.
+    pub(crate) fn in_plan(self, plan: ApprovalId, step: u16) -> Self {
+        Self { step: Some((plan, step)), ..self }
+    }
+
+    /// The plan that it is done as a step of, with its place in it.
+    pub(crate) const fn step(&self) -> Option<(ApprovalId, u16)> {
+        self.step
     }
 
     /// What is to be written for it.
@@ -151,9 +166,24 @@ impl<T> Staged<T> {
         Self { other: Some((key, ring)), ..self }
     }
 
+    /// The same, which is written only while principals and grants were written in no more commits than these: it is made of all of them,
+    /// and they stand right before its entry as it read them.
+    pub(crate) fn while_rights_stand(self, commits: u64) -> Self {
+        Self { rights: Some(commits), ..self }
+    }
+
     /// Takes apart what is to be written from what is to be released.
-    pub(crate) fn split(self) -> (Vec<Change>, Vec<Restriction>, EntryDetails, Shut<T>) {
-        (self.changes, self.restricts, self.details, Shut(self.output))
+    pub(crate) fn shut(self) -> (Staged<()>, Shut<T>) {
+        let Self { output, asked, changes, restricts, details, other, rights, under, step } = self;
+        let written = Staged { output: (), asked, changes, restricts, details, other, rights, under, step };
+        (written, Shut(output))
+    }
+}
+
+impl Staged<()> {
+    /// What is to be written.
+    pub(crate) fn split(self) -> (Vec<Change>, Vec<Restriction>, EntryDetails) {
+        (self.changes, self.restricts, self.details)
     }
 }
 

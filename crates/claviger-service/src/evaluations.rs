@@ -74,6 +74,12 @@ impl Evaluations {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Was a run missed, and is the process at work for long enough to have made it?
+    pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
+        let known = self.lock();
+        known.is_missed(now) && known.expected.is_some_and(|(since, _)| now.since(since) > FIRST_WITHIN)
+    }
+
     pub(crate) fn figures(&self, now: Timestamp) -> EvaluationFigures {
         let known = self.lock();
         EvaluationFigures {

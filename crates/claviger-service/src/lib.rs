@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `open` | opening a deployment: what the store keeps is checked before anything is served |
 //! | [`road`], `system` | a deployment at work, its figures, its end; what is fixed of it |
+//! | `alerts` | what was found that somebody must look at, and who hears of it |
 //! | `approval_figures` | how many must approve, how many can, and how much waits for them |
 //! | `call`, `record` | what an operation gets and gives; what the log says of it |
 //! | `pipeline` | authenticate, authorize, run, commit, release; the sequencer |
@@ -13,12 +14,14 @@
 //! | [`log`] | the trees over the log, cuts, reading and proving |
 //! | `evidence_key` | the key that signs evidence packs beside the root |
 //! | `evaluations` | which runs of the evaluation of the controls the log has, and whether one was missed |
+//! | `review_figures` | how many access reviews are open, and how many of them should be closed |
 //! | `rows` | whether rows are as they were written |
 //! | `scan` | whether stored secrets open in their place |
 //! | `standing` | whose approval is valid |
 //! | `state` | the fence; what is remembered of the store, and as of which epoch it is good |
 //! | `work` | expensive work in bounded classes, and whose turn it is |
 
+mod alerts;
 mod approval_figures;
 mod call;
 pub mod error;
@@ -31,6 +34,7 @@ pub mod operation;
 mod pipeline;
 mod record;
 pub mod reference;
+mod review_figures;
 pub mod road;
 mod rows;
 mod scan;
@@ -41,11 +45,13 @@ mod system;
 mod view;
 mod work;
 
+pub use alerts::{AlertFigures, AlertReceiver};
 pub use approval_figures::ApprovalFigures;
 pub use call::{Call, Operation, Released, Staged};
 pub use claviger_access::analysis;
 pub use claviger_access::{
-    AuthnReason, DenyReason, Explanation, NamedCredential, NewAccessKey, Presented, RULES, SignatureRefused,
+    AuthnReason, DenyReason, EnrolmentCode, Explanation, NamedCredential, NewAccessKey, Presented, RULES,
+    SignatureRefused,
 };
 pub use claviger_audit::governed;
 pub use error::{Algorithm, ErrorKind, Obstacle, ServiceError};
@@ -57,6 +63,7 @@ pub use operation::analyze_access::read_facts as read_access_facts;
 pub use pipeline::BatchTurn;
 pub use pipeline::sequencer::Figures;
 pub use reference::{AssetRef, KeyRef, NotAReference, PrincipalRef, RingRef, TargetRef};
+pub use review_figures::ReviewFigures;
 pub use road::Road;
 pub use rows::{AlteredRows, examine_rows, look_at_rows, open_rows};
 pub use scan::{ScanReport, SecretCount, SecretFinding, SecretKind, WrappedBy};

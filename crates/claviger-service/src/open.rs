@@ -239,13 +239,27 @@ impl Road {
         if !options.jobs_every.is_zero() {
             tokio::spawn(self_test::keep_testing(road.clone()));
             tokio::spawn(job::keep_scanning(road.clone(), options.jobs_every));
+            tokio::spawn(job::keep_raising(road.clone()));
             tokio::spawn(job::keep_doing(road.clone(), options.jobs_every));
         }
         for officer in road.unacknowledged().await? {
             tracing::warn!(
                 principal = %officer.name,
                 "a recovery on this machine made this security officer, and nobody else has acknowledged it: \
-                 `claviger principal acknowledge-recovery`"
+                 `claviger principal acknowledge-recovery`, or, by a custodian within 72 hours, `claviger principal cancel-recovery`"
+            );
+        }
+        match road.alert_figures().await {
+            Ok(figures) if figures.total() == 0 => {}
+            Ok(figures) => tracing::warn!(open = figures.total(), "alerts are open: `claviger alert list`"),
+            Err(error) => tracing::warn!(%error, "open alerts cannot be counted"),
+        }
+        let emergencies = road.break_glass_count().await?;
+        if emergencies.unreviewed > 0 {
+            tracing::warn!(
+                open = emergencies.open,
+                unreviewed = emergencies.unreviewed,
+                "emergency access is open, or ended and was not reviewed: `claviger break-glass list` says whose, to what and why"
             );
         }
         if road.unconfirmed_rights().await?.is_some() {

@@ -9,7 +9,7 @@ use claviger_access::Authorizer;
 use claviger_audit::op::Op;
 use claviger_core::Timestamp;
 use claviger_core::port::provider::ProviderHealth;
-use claviger_core::port::store::EndingPrincipal;
+use claviger_core::port::store::{BreakGlassCount, EndingPrincipal};
 use claviger_core::port::{Clock, Provider, Trust};
 use claviger_core::principal::Principal;
 use claviger_core::rights_review::RightsReview;
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::approval_figures::ApprovalFigures;
 use crate::error::ServiceError;
-use crate::job::Troubled;
+use crate::job::{Troubled, raise_alerts};
 use crate::log::LogReader;
 use crate::log::newest::Keeper;
 use crate::log::usage::Usage;
@@ -28,6 +28,7 @@ use crate::pipeline::room::NoRoom;
 use crate::pipeline::sequencer::Figures;
 use crate::pipeline::turns::Turns;
 use crate::record::{EntryDetail, EntryHeader};
+use crate::review_figures::ReviewFigures;
 use crate::rows::AlteredRecorded;
 use crate::state::State;
 use crate::system::SystemFacts;
@@ -94,6 +95,7 @@ impl Road {
     /// Records the end, cuts and signs a last time, and stops the sequencer. Calls that come later are refused.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
+        raise_alerts::raise_the_rest(self).await;
         if let Err(error) =
             self.record_entry(EntryHeader::of_system(Op::NodeStop, self.now()), EntryDetail::default()).await
         {
@@ -226,6 +228,22 @@ impl Inner {
     /// When the store cannot be read.
     pub async fn approval_figures(&self) -> Result<ApprovalFigures, ServiceError> {
         Ok(ApprovalFigures::of(self.state.store.as_ref(), self.now()).await?)
+    }
+
+    /// How many access reviews are open, and how many of them should be closed by now. It may take reading many rows.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn review_figures(&self) -> Result<ReviewFigures, ServiceError> {
+        Ok(ReviewFigures::of(self.state.store.as_ref(), self.now()).await?)
+    }
+
+    /// How many emergency accesses are open, and how many nobody has reviewed.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn break_glass_count(&self) -> Result<BreakGlassCount, ServiceError> {
+        Ok(self.state.store.count_break_glass(self.now()).await?)
     }
 
     /// Security officers made by a recovery that nobody else has acknowledged, the oldest first.

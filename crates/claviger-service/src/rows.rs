@@ -12,6 +12,7 @@ use claviger_audit::op::{Op, Outcome};
 use claviger_audit::tree::Hash;
 use claviger_audit::verify::{Replay, States};
 use claviger_core::KeyId;
+use claviger_core::alert::AlertRule;
 use claviger_core::key::State;
 use claviger_core::object::{FoundRow, Kind, Object, RowCursor, StateRow};
 use claviger_core::port::store::{LogId, Room};
@@ -32,6 +33,8 @@ pub(crate) const ROW_TAGS: &str = "row-tags";
 pub(crate) const ROW_TAGS_LABEL: &[u8] = b"claviger/row-tags/v1";
 /// Rows, and entries, that are read at once.
 const AT_ONCE: u32 = 1_024;
+/// Rows of an older store that get their tags in one transaction.
+const TAGGED_AT_ONCE: u32 = 8 * AT_ONCE;
 /// How often one row gets an entry for having been altered.
 const RECORD_EVERY: Duration = Duration::from_secs(3_600);
 /// Most rows of which it is remembered when that was.
@@ -68,7 +71,7 @@ async fn tag_rows(
     let key = key_of(store.as_ref(), provider).await?;
     let mut next = Some(RowCursor::default());
     while let Some(from) = next {
-        next = store.tag_rows(Arc::clone(&key), from, AT_ONCE).await?;
+        next = store.tag_rows(Arc::clone(&key), from, TAGGED_AT_ONCE).await?;
     }
     store.open_rows(key);
     Ok(())
@@ -323,6 +326,7 @@ impl Road {
                 ..EntryDetail::default()
             };
             self.record_entry(EntryHeader::of_system(Op::RowAltered, self.now()), detail).await?;
+            self.state.alerts.note(AlertRule::RowAltered, Some(object));
         }
         Ok(())
     }

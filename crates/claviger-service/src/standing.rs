@@ -6,8 +6,9 @@
 //!   is as good as the one that renewed it;
 //! * a destruction is carried out on approvals that are valid then, by the rule that its ring has then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use claviger_access::separation::Makers;
 use claviger_audit::approval::is_signed;
 use claviger_core::approval::{Approval, Decided, Eligible, Outcome};
 use claviger_core::change::Change;
@@ -44,6 +45,10 @@ pub(crate) fn is_entitled(principal: &Principal, eligible: Eligible, waited_unti
     let has_role = match eligible {
         Eligible::Custodians => principal.roles.contains(&Role::Custodian),
         // Whose recovery nobody knows of decides nothing until the wait for it is over.
+        Eligible::Responders => {
+            let roles = [Role::Responder, Role::SecurityOfficer];
+            roles.iter().any(|role| principal.roles.contains(role)) && principal.counts(waited_until)
+        }
         Eligible::RoleHolders => !principal.roles.is_empty() && principal.counts(waited_until),
     };
     has_role && principal.kind == PrincipalKind::Human && principal.status == Status::Active
@@ -54,11 +59,21 @@ pub(crate) fn are_signed(approval: &Approval) -> bool {
     approval.approvers().all(|decided| is_signed(&approval.digest, decided))
 }
 
-/// Who gets the role, where those decide who hold one: that one does not.
-pub(crate) fn appointed(approval: &Approval) -> Option<PrincipalId> {
-    match (approval.eligible, Governed::decode(&approval.asked)) {
-        (Eligible::RoleHolders, Ok(Governed::AssignRole { principal, .. })) => Some(principal),
+/// Who gets something by it and does not decide on it: the role, where those decide who hold one; the capacity, be it by a step of a plan; or
+/// the emergency access.
+fn appointed(approval: &Approval) -> BTreeSet<PrincipalId> {
+    let gets = |act: Governed| match (approval.eligible, act) {
+        (Eligible::RoleHolders, Governed::AssignRole { principal, .. })
+        | (_, Governed::AssignCapacity { principal, .. }) => Some(principal),
+        (Eligible::Responders, Governed::OpenBreakGlass { holder, .. }) => Some(holder),
         _ => None,
+    };
+    match Governed::decode(&approval.asked) {
+        Ok(Governed::ApplyPlan { acts, reason: _ }) => {
+            acts.iter().filter_map(|act| Governed::decode(act).ok()).filter_map(gets).collect()
+        }
+        Ok(act) => gets(act).into_iter().collect(),
+        Err(_) => BTreeSet::new(),
     }
 }
 
@@ -108,16 +123,46 @@ impl State {
         }
     }
 
-    /// Which persons cannot approve it: who asks, and who gets the role that it is about.
+    /// Which persons cannot approve it: who asks, and who gets the role, the capacity or the emergency access that it is about. Of emergency
+    /// access, nor whoever could act as its holder: one person would open it for themselves, and another one would be asked in name alone.
     ///
     /// # Errors
     /// When rows cannot be read.
     pub(crate) async fn concerned(&self, approval: &Approval) -> Result<BTreeSet<PrincipalId>, ServiceError> {
         let mut persons = BTreeSet::from([self.person_of(approval.requester).await?]);
-        if let Some(appointed) = appointed(approval) {
-            persons.insert(self.person_of(appointed).await?);
+        for one in appointed(approval) {
+            persons.insert(self.person_of(one).await?);
+            if approval.eligible == Eligible::Responders
+                && let Some(holder) = self.store.find_principal(one).await?
+            {
+                persons.extend(self.makers_of(&holder, self.time.now()).await?.all());
+            }
         }
         Ok(persons)
+    }
+
+    /// Who could act as somebody without being it: by person, so that nobody made an account of their own for this.
+    ///
+    /// # Errors
+    /// When rows cannot be read.
+    pub(crate) async fn makers_of(
+        &self,
+        principal: &Principal,
+        now: Timestamp,
+    ) -> Result<Makers, ServiceError> {
+        let mut credentials = self.credentials_of(principal.id).await?;
+        let made_by = credentials.iter().map(|one| one.created_by).chain([principal.created_by]);
+        let (made_by, mut persons) = (made_by.flatten().collect::<BTreeSet<_>>(), BTreeMap::new());
+        for maker in made_by {
+            persons.insert(maker, self.person_of(maker).await?);
+        }
+        let person_of = |maker: Option<PrincipalId>| maker.and_then(|maker| persons.get(&maker).copied());
+        for credential in &mut credentials {
+            credential.created_by = person_of(credential.created_by);
+        }
+        let created_by = person_of(principal.created_by);
+        let person = Principal { id: principal.person(), created_by, ..principal.clone() };
+        Ok(Makers::of(&person, &credentials, now))
     }
 
     /// Which approvals are valid at `now`.

@@ -224,8 +224,7 @@ impl Deployment {
             name: name.parse().unwrap(),
             kind: *kind,
             role: *role,
-            certificate: certificate_of(name),
-            expires_at,
+            credential: FirstCredential::Certificate { der: certificate_of(name), request: None, expires_at },
         });
         let initialize = Initialize { principals: principals.collect(), quorum };
         deployment.road.perform_for_system(system(), initialize).await.unwrap();

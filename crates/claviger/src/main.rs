@@ -113,11 +113,12 @@ mod tests {
     }
 
     /// What options take that is no word of a closed list, as their help calls it.
-    const OPEN: [&str; 31] = [
+    const OPEN: [&str; 35] = [
         "ADDR",
         "ALIAS",
         "ASSET",
         "BYTES",
+        "CAPACITY",
         "CIDR",
         "CREDENTIAL",
         "CURSOR",
@@ -130,11 +131,13 @@ mod tests {
         "ID",
         "INDEX",
         "INDEX|TIME",
+        "ITEM",
         "KEY",
         "LABEL",
         "M",
         "N",
         "NAME",
+        "NAME=FILE",
         "NAME=VALUE",
         "OBJECT",
         "PRINCIPAL",
@@ -143,6 +146,7 @@ mod tests {
         "SPAN",
         "TEXT",
         "TIME",
+        "URL",
         "WHEN",
         "WORDS",
     ];

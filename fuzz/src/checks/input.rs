@@ -7,7 +7,8 @@ use std::str::FromStr;
 use claviger_access::authn;
 use claviger_client::profile::ProfileFile;
 use claviger_client::types::{Instant, Page, Problem, alias, audit, key, system, usage};
-use claviger_core::{Action, AliasName, CredentialId, KeyId, KeyName, Name};
+use claviger_core::object::Object;
+use claviger_core::{Action, AliasName, Capacity, CredentialId, KeyId, KeyName, Name};
 use claviger_crypto::{Purpose, SignatureAlgorithm, Spec};
 use claviger_rest::decode::{self, Request};
 use claviger_server::Endpoint;
@@ -105,10 +106,12 @@ pub fn name(bytes: &[u8]) -> bool {
     let taken = [
         one_spelling::<Action>(text),
         one_spelling::<AliasName>(text),
+        one_spelling::<Capacity>(text),
         one_spelling::<CredentialId>(text),
         one_spelling::<KeyId>(text),
         one_spelling::<KeyName>(text),
         one_spelling::<Name>(text),
+        one_spelling::<Object>(text),
         one_spelling::<Purpose>(text),
         one_spelling::<SignatureAlgorithm>(text),
         one_spelling::<Spec>(text),

@@ -14,24 +14,30 @@ use claviger_audit::{
     Checkpoint, Cut, Entry, EvaluationRun, EvidenceKey, Hash, KeptCheckpoint, Note, NoteError, Op, Receipt,
     RefusedCalls, Snapshot, StoreScan, VerifierKey, declaration,
 };
-use claviger_core::approval::{decode_decisions, decode_rows, encode_decisions, encode_rows};
+use claviger_core::approval::{
+    decode_decisions, decode_done, decode_rows, encode_decisions, encode_done, encode_rows,
+};
 use claviger_core::declaration::{Declared, Plain};
+use claviger_core::review::{Review, decode_items, encode_items, encode_population};
 
-/// What others are asked to approve is written as it was read, and so is the act in it, which has no reason; so are the decisions and
-/// the rows of an approval. A decision is signed, or it is not.
+/// What others are asked to approve is written as it was read, and so is the act in it, which has no reason; so are the decisions, the
+/// rows and the steps of an approval. A decision is signed, or it is not.
 pub fn approval(bytes: &[u8]) -> bool {
-    if let Ok(rows) = decode_rows(bytes) {
+    let (rows, decisions, done) = (decode_rows(bytes), decode_decisions(bytes), decode_done(bytes));
+    let is_part = rows.is_ok() || decisions.is_ok() || done.is_ok();
+    if let Ok(rows) = rows {
         assert_eq!(encode_rows(&rows), bytes);
-        return true;
     }
-    if let Ok(decisions) = decode_decisions(bytes) {
+    if let Ok(done) = done {
+        assert_eq!(encode_done(&done), bytes);
+    }
+    if let Ok(decisions) = decisions {
         assert_eq!(encode_decisions(&decisions), bytes);
         for decided in &decisions {
             let _ = approval::is_signed(&[7; 32], decided);
         }
-        return true;
     }
-    let Ok(form) = Form::decode(bytes) else { return false };
+    let Ok(form) = Form::decode(bytes) else { return is_part };
     assert_eq!(form.encode(), bytes);
     if let Ok(act) = form.act() {
         assert_eq!((act.encode(), act.reason()), (form.asked, None));
@@ -92,6 +98,17 @@ pub fn facts(bytes: &[u8]) -> bool {
         let replayed = Replayed::new(fact);
         let _ = (replayed.approval(None), replayed.grant(None), replayed.key_life(), replayed.ring_policy());
     }
+    true
+}
+
+/// The items of an access review are written as they were read; what was decided of them is no part of the population.
+pub fn review(bytes: &[u8]) -> bool {
+    let Ok(mut items) = decode_items(bytes) else { return false };
+    assert_eq!(encode_items(&items), bytes);
+    assert!(Review::are_listed(&items));
+    let population = encode_population(&items);
+    items.iter_mut().for_each(|item| item.decided = None);
+    assert_eq!(encode_items(&items), population);
     true
 }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`aws`] | what clients of AWS, and AWS KMS itself, send: signed requests, calls of both protocols, key policies |
 //! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope; material that is imported |
-//! | [`log`] | the log: entries with their facts, approvals, declarations, sessions and snapshots, live rows, disclosures, cuts, notes, receipts, tiles, proofs |
+//! | [`log`] | the log: entries with their facts, approvals, declarations, reviews, sessions and snapshots, live rows, disclosures, cuts, notes, receipts, tiles, proofs |
 //! | [`input`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files, governed operations |
 
 pub mod aws;
@@ -16,7 +16,7 @@ pub mod sealed;
 pub type Check = fn(&[u8]) -> bool;
 
 /// All of them, by the name of their fuzz target.
-pub const ALL: [(&str, Check); 30] = [
+pub const ALL: [(&str, Check); 31] = [
     ("answer", input::answer),
     ("approval", log::approval),
     ("aws_json", aws::aws_json),
@@ -38,6 +38,7 @@ pub const ALL: [(&str, Check); 30] = [
     ("proof", log::proof),
     ("receipt", log::receipt),
     ("request", input::request),
+    ("review", log::review),
     ("rows", log::rows),
     ("session", log::session),
     ("sigv4", aws::sigv4),

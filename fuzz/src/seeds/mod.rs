@@ -18,17 +18,19 @@ use claviger_audit::{
     Checkpoint, Cut, Entry, EvidenceSigner, NamedAsset, Op, Outcome, Receipt, ShardHead, ShardState,
     SigningKey, Snapshot, assemble_note, declaration, evidence,
 };
-use claviger_core::approval::{Decided, Eligible, SeenRow, Verdict, encode_rows};
+use claviger_core::approval::{Decided, DoneStep, Eligible, SeenRow, Verdict, encode_done, encode_rows};
 use claviger_core::declaration::{
-    Attestation, Claim, Declared, Document, DocumentSort, Parameter, Plain, SigningMethod, Supply,
+    Attestation, Build, BuildSort, Claim, Declared, Document, DocumentSort, Parameter, Plain, PolicyFiles,
+    SigningMethod, Supply,
 };
 use claviger_core::grant::Conditions;
 use claviger_core::key::{DataClass, Labels, Origin, RequiredContext};
 use claviger_core::principal::CredentialKind;
 use claviger_core::reason::{Reason, ReasonCode, Why};
+use claviger_core::review::{ItemDecision, ReviewDecision, ReviewItem, ReviewSubject, encode_items};
 use claviger_core::{
-    Action, ApprovalId, CredentialId, KeyId, KeyRingId, PrincipalId, ReasonId, Source, Timestamp,
-    TlsParameters,
+    Action, ApprovalId, Capacity, CredentialId, KeyId, KeyRingId, PrincipalId, ReasonId, ReviewId, Source,
+    Timestamp, TlsParameters,
 };
 use claviger_crypto::envelope::stream::{DATA_KEY_LEN, Sealer};
 use claviger_crypto::envelope::{Context, Header};
@@ -73,6 +75,7 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
         "proof" => vec![proof()],
         "receipt" => vec![receipt().into_bytes()],
         "request" => wire::requests(),
+        "review" => reviews(),
         "rows" => live_rows(),
         "session" => vec![session().encode().expect("short")],
         "sigv4" => aws::signed(),
@@ -100,7 +103,7 @@ fn material() -> Vec<Vec<u8>> {
         .into()
 }
 
-/// Forms, with a ring and rows and without; decisions; rows.
+/// Forms, with a ring and rows and without; decisions; rows; steps that were done.
 fn approvals() -> Vec<Vec<u8>> {
     let (key, at) = (KeyId::from_bytes(ID), Timestamp::from_micros(7));
     let act = Governed::ScheduleDestroy { key, waiting: Duration::from_secs(86_400), reason: None };
@@ -135,7 +138,28 @@ fn approvals() -> Vec<Vec<u8>> {
         at,
     };
     let decisions = Verdict::ALL.map(decided);
-    vec![form.encode(), bare.encode(), encode_decisions(&decisions), encode_rows(&rows)]
+    let done = [DoneStep { step: 0, moved: rows.clone() }, DoneStep { step: 1, moved: Vec::new() }];
+    let parts = [encode_decisions(&decisions), encode_rows(&rows), encode_done(&done)];
+    [form.encode(), bare.encode()].into_iter().chain(parts).collect()
+}
+
+/// Of each kind an item, decided and not.
+fn reviews() -> Vec<Vec<u8>> {
+    let (principal, at) = (PrincipalId::from_bytes(ID), Timestamp::from_micros(7));
+    let item = |subject, decision: Option<ReviewDecision>| ReviewItem {
+        subject,
+        rights: [7; 32],
+        count: 2,
+        last_used: decision.map(|_| at),
+        decided: decision.map(|decision| ItemDecision { decision, by: PrincipalId::from_bytes([9; 16]), at }),
+    };
+    let uses = ReviewSubject::Uses(principal, KeyRingId::from_bytes(ID));
+    let items = [
+        item(ReviewSubject::Office(principal), Some(ReviewDecision::Keep)),
+        item(ReviewSubject::Office(PrincipalId::from_bytes([0xff; 16])), None),
+        item(uses, Some(ReviewDecision::Remove)),
+    ];
+    vec![encode_items(&items), encode_items(&[])]
 }
 
 fn declarations() -> Vec<Vec<u8>> {
@@ -177,10 +201,12 @@ fn declarations() -> Vec<Vec<u8>> {
     };
     let declared = [
         Declared::Attestation(Box::new(attestation)),
+        Declared::Build(Build { sort: BuildSort::Build, digest: [7; 32], effective_from: earlier }),
         Declared::Device(supply.clone()),
         Declared::Document(document),
         Declared::Module(supply.clone()),
         Declared::Parameter(parameter),
+        Declared::PolicyFiles(PolicyFiles { digest: [8; 32], differences: 2, compared_at: later }),
         Declared::Supplier(supply),
     ];
     declared.iter().map(declaration::encode).chain([certificate()]).collect()
@@ -242,7 +268,13 @@ fn governed() -> Vec<Vec<u8>> {
         reason,
         if_revision: Some(2),
     };
-    [create, update, suspend, deny, rules].iter().map(Governed::encode).collect()
+    let capacity = Governed::AssignCapacity { principal, capacity: Capacity::KeyOwner(key), reason: None };
+    let acts = vec![capacity.encode(), update.encode()];
+    let plan = Governed::ApplyPlan { acts, reason: Reason::new(Some(ReasonCode::Misuse), None) };
+    let decisions = vec![(ReviewSubject::Office(principal), ReviewDecision::Keep)];
+    let review = Governed::DecideReview { review: ReviewId::from_bytes(ID), decisions, reason: None };
+    let all = [create, update, suspend, deny, rules, capacity, plan, review];
+    all.iter().map(Governed::encode).collect()
 }
 
 /// Alone, and under a key that goes before.
@@ -299,6 +331,9 @@ fn names() -> Vec<Vec<u8>> {
         &id,
         "aes-256-gcm",
         "encrypt",
+        "risk_owner",
+        &format!("key_owner:{id}"),
+        &format!("key {id}"),
         "2026-01-02T03:04:05.678901Z",
     ])
 }

@@ -22,6 +22,7 @@ const CONTEXT: &str = "eyJ0ZW5hbnQiOiJibHVlIn0=";
 fn body(request: Request) -> &'static str {
     match request {
         Request::Agree => r#"{"peer":"aGk=","version":1}"#,
+        Request::AskPlan => r#"{"acts":["oQBxY2FuY2Vs"],"reason":"as reviewed"}"#,
         Request::Attest => {
             r#"{"statement":"ATT-POLICY","statement_sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","scope":["asset 30313233-3435-4637-b839-616263646566"],"signed_at":"2026-01-02T03:04:05Z","valid_until":"2027-01-02T03:04:05Z","evidence":[],"certificate":"MAA=","method":"ed25519","signature":"aGk="}"#
         }
@@ -47,18 +48,29 @@ fn body(request: Request) -> &'static str {
         Request::DecideApproval => {
             r#"{"digest":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","certificate":"MAA=","method":"ed25519","signature":"aGk=","signed_at":"2026-01-02T03:04:05Z","reason":"compared"}"#
         }
+        Request::DecideReview => {
+            r#"{"decisions":[{"principal":"app","ring":"orders","decision":"remove"}],"reason":"as confirmed"}"#
+        }
         Request::Declare => {
             r#"{"declared":{"parameter":{"name":"period_days","value":"180","effective_from":"2026-01-02T03:04:05Z"}},"text":"as decided"}"#
         }
         Request::Encapsulate => "{}",
         Request::Encrypt => r#"{"plaintext":"aGVsbG8=","context":{"tenant":"blue"}}"#,
         Request::EncryptBatch => r#"{"items":[{"plaintext":"aGk="},{"plaintext":"","context":{"a":"b"}}]}"#,
+        Request::Enrol => r#"{"request":"MAA=","lifetime_seconds":86400}"#,
         Request::GenerateDataKey => r#"{"bytes":32,"context":{"tenant":"blue"},"plaintext":false}"#,
         Request::GiveReason => r#"{"reason":"over","reason_code":"superseded"}"#,
         Request::Mac => r#"{"data":"aGk="}"#,
         Request::MoveAlias => r#"{"key":"orders/main"}"#,
+        Request::OpenBreakGlass => {
+            r#"{"holder":"nadia","keys":["orders/main"],"lifetime_seconds":7200,"reason":"down"}"#
+        }
+        Request::OpenReview => {
+            r#"{"scope":"humans","ring":"orders","due_in_seconds":86400,"reason":"twice a year"}"#
+        }
         Request::Random => r#"{"bytes":16}"#,
         Request::RenewCredential => r#"{"credential":{"request":{"der":"MAA=","lifetime_seconds":86400}}}"#,
+        Request::ReviewBreakGlass => r#"{"verdict":"justified","reason":"looked at"}"#,
         Request::ScheduleDestroy => r#"{"waiting_seconds":604800,"reason":"over"}"#,
         Request::SetSeparation => r#"{"separation":"relaxed","reason":"evaluation"}"#,
         Request::Sign => r#"{"message":"aGk=","prehashed":false,"algorithm":"ed25519"}"#,

@@ -27,8 +27,9 @@ const MOST_FOUND: usize = 1000;
 /// What makes persons equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Signature {
-    /// Of each account: its sort, whether it can call, whether it can sign, and whether it came by a recovery that nobody knows of.
-    accounts: Vec<(usize, bool, bool, bool)>,
+    /// Of each account: its sort, whether it can call, whether it can sign now and once it has enrolled, and whether it came by a recovery
+    /// that nobody knows of.
+    accounts: Vec<(usize, bool, [bool; 2], bool)>,
     /// Whose secrets may have been kept: of which sort, whether it signs, and of few who it is.
     kept: Vec<(usize, bool, Option<PrincipalId>)>,
     /// To whom of few something was done, and to which many all alike.
@@ -104,7 +105,8 @@ impl<'f> Classes<'f> {
         for place in self.facts.person(person).into_iter().flat_map(|person| &person.accounts) {
             let Some(known) = self.facts.known.get(*place) else { continue };
             let awaits = known.principal.awaits_acknowledgement();
-            accounts.push((self.sort(*place), known.is_live, known.has_certificate, awaits));
+            let signs = [known.has_certificate, known.signs];
+            accounts.push((self.sort(*place), known.is_live, signs, awaits));
             is_idle &= known.principal.roles.is_empty();
             if let Some(few) = &self.few_with_roles {
                 made_by.extend(known.made_by.iter().filter(|by| few.contains(*by)));
@@ -116,7 +118,7 @@ impl<'f> Classes<'f> {
         let kept = kept.iter().map(|kept| {
             let sort = self.sort(kept.of);
             let who = self.facts.known.get(kept.of).filter(|_| self.are_few(sort));
-            (sort, kept.is_certificate, who.map(|known| known.principal.id))
+            (sort, kept.signs, who.map(|known| known.principal.id))
         });
         let kept = kept.collect::<BTreeSet<_>>().into_iter().collect();
         let (did_to, did_to_all) = if is_idle { (Vec::new(), Vec::new()) } else { self.did_to(person) };
@@ -306,6 +308,11 @@ pub(super) fn analyze<E>(
         strict_rings: count(facts.rings.iter().filter(|ring| ring.is_guarded()).count()),
         classes: count(classes.len()),
     };
+    if question.founder {
+        check()?;
+        // Of no class: nobody is known to be it.
+        found.look(&[PrincipalId::SYSTEM], Vec::new(), 1, &BTreeSet::new());
+    }
     let mut examples: Vec<_> = found.all.into_iter().map(|one| example(facts, &classes, one)).collect();
     examples.sort_by_key(|one| (one.goal, one.members.len(), length(&one.path)));
     let left_off = count(examples.len().saturating_sub(MOST_FOUND));

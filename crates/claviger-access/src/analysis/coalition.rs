@@ -74,9 +74,21 @@ struct Actor<'f> {
     path: Path,
 }
 
+/// What others are asked about.
+#[derive(Clone, Copy, Debug)]
+enum About<'k> {
+    Anything,
+    /// Emergency access of that holder.
+    Emergency(&'k Known),
+    /// A role of somebody.
+    Role(&'k Known, Role),
+}
+
 /// What somebody is to be given.
 #[derive(Clone, Copy, Debug)]
 enum Gift {
+    /// Emergency access to a key of a ring, by its place.
+    Emergency(usize),
     /// A use of the keys of a ring, by its place, that shows what they protect.
     Grant(usize),
     Role(Role),
@@ -87,13 +99,14 @@ impl Gift {
     fn suits(self, known: &Known) -> bool {
         let can = match self {
             Self::Grant(_) => true,
-            Self::Role(_) => known.principal.kind == PrincipalKind::Human,
+            Self::Emergency(_) | Self::Role(_) => known.principal.kind == PrincipalKind::Human,
         };
         can && known.principal.roles.is_empty()
     }
 
     fn given(self, known: Known, by: &Known) -> Known {
         match self {
+            Self::Emergency(ring) => known.with_emergency(by, ring, Action::Decrypt),
             Self::Grant(ring) => known.with_grant(by, ring, Action::Decrypt),
             Self::Role(role) => known.with_role(by, role),
         }
@@ -118,15 +131,15 @@ impl<'j, 'f> Coalition<'j, 'f> {
         let most_alike = usize::from(quorums.max().unwrap_or_default()) + 2;
         let mut coalition = Self { judge, persons: persons.to_vec(), actors: Vec::new(), most_alike };
         for known in persons.iter().flat_map(|person| facts.accounts(*person)).filter(|known| known.is_live) {
-            let (signs, path) = (known.has_certificate, Path::new());
-            coalition.actors.push(Actor { known: Cow::Borrowed(known), signs, path });
+            let (signs, path) = (known.signs, Path::new());
+            coalition.actors.push(Actor { known: able(known, signs), signs, path });
         }
         for kept in persons.iter().flat_map(|person| facts.kept_by(*person)) {
             let known = facts.known.get(kept.of).filter(|known| !persons.contains(&known.person));
             if let Some(known) = known {
-                let keep = Act::Keep { of: known.subject() };
+                let keep = Act::Keep { of: known.subject(), is_code: kept.is_code };
                 let path = vec![Step::of(facts.subject(kept.by), keep)];
-                coalition.admit(Actor { known: Cow::Borrowed(known), signs: kept.is_certificate, path });
+                coalition.admit(Actor { known: able(known, kept.signs), signs: kept.signs, path });
             }
         }
         while coalition.actors.len() < MOST_ACTORS && coalition.expand() {}
@@ -147,6 +160,9 @@ impl<'j, 'f> Coalition<'j, 'f> {
         let id = actor.known.principal.id;
         if let Some(there) = self.actors.iter_mut().find(|one| one.known.principal.id == id) {
             there.signs |= actor.signs;
+            if actor.known.has_certificate && !there.known.has_certificate {
+                (there.known, there.path) = (actor.known, actor.path);
+            }
         } else if actor.path.last().is_some_and(|step| self.wants(&actor.known, &step.by)) {
             self.actors.push(actor);
         }
@@ -186,7 +202,7 @@ impl<'j, 'f> Coalition<'j, 'f> {
     /// Somebody with a role, or who is shown what keys protect, by a further credential.
     fn take(&self) -> Option<Actor<'f>> {
         let mut best: Option<Actor<'f>> = None;
-        let serves = |role: &Role| self.judge.serving.contains(role);
+        let serves = |role: &Role| self.judge.serving.contains(role) || self.judge.opening.contains(role);
         let is_worth = |known: &Known| known.principal.roles.iter().any(serves) || !known.reveals.is_empty();
         let hands = self.hands();
         for known in self.others(is_worth) {
@@ -228,15 +244,35 @@ impl<'j, 'f> Coalition<'j, 'f> {
 
     /// As whom others are made and given something, those who take the fewest acts first.
     fn hands(&self) -> Vec<&Actor<'f>> {
-        let mut hands: Vec<_> = self.actors.iter().filter(|actor| self.judge.gives(&actor.known)).collect();
-        hands.sort_by_key(|actor| length(&actor.path));
+        self.first_who(|known| self.judge.gives(known))
+    }
+
+    /// As whom emergency access is opened for others, in that order.
+    fn openers(&self) -> Vec<&Actor<'f>> {
+        self.first_who(|known| self.judge.opens(known))
+    }
+
+    fn first_who(&self, can: impl Fn(&Known) -> bool) -> Vec<&Actor<'f>> {
+        let mut first: Vec<_> = self.actors.iter().filter(|actor| can(&actor.known)).collect();
+        first.sort_by_key(|actor| length(&actor.path));
         let mut counts: BTreeMap<&[Role], usize> = BTreeMap::new();
-        hands.retain(|actor| {
+        first.retain(|actor| {
             let count = counts.entry(&actor.known.principal.roles).or_default();
             *count += 1;
             *count <= MOST_HANDS
         });
-        hands
+        first
+    }
+
+    /// Are there as many as whom it acts as emergency access to a key of the ring takes, apart from its holder?
+    fn is_enough_for_emergency(&self, ring: &Ring) -> bool {
+        let openers = self.openers();
+        if self.judge.approvers_of_emergency(ring) == 0 {
+            return !openers.is_empty();
+        }
+        let persons: BTreeSet<_> = openers.iter().map(|actor| self.judge.person(&actor.known)).collect();
+        let mut deciding = self.actors.iter().filter(|actor| decides(actor, Eligible::Responders));
+        deciding.any(|actor| persons.iter().any(|person| *person != self.judge.person(&actor.known)))
     }
 
     /// Somebody who acts for the coalition and has been given this.
@@ -247,12 +283,16 @@ impl<'j, 'f> Coalition<'j, 'f> {
                 best = Some(Actor { known: Cow::Owned(known), signs, path });
             }
         };
-        let hands = self.hands();
-        if hands.is_empty() {
+        let makers = self.hands();
+        let givers = match gift {
+            Gift::Emergency(_) => self.openers(),
+            Gift::Grant(_) | Gift::Role(_) => self.hands(),
+        };
+        if givers.is_empty() {
             return None;
         }
         for actor in self.actors.iter().filter(|actor| gift.suits(&actor.known)) {
-            for giver in &hands {
+            for giver in &givers {
                 if let Some(given) = self.give(giver, &actor.known, gift) {
                     let known = gift.given(actor.known.clone().into_owned(), &giver.known);
                     consider(known, actor.signs, joined(&[&actor.path, &given]));
@@ -263,18 +303,18 @@ impl<'j, 'f> Coalition<'j, 'f> {
         let there = there.map(|known| (known.clone(), Path::new()));
         for (known, begun) in there.chain(self.puppets()).filter(|(known, _)| gift.suits(known)) {
             let signs = known.principal.kind == PrincipalKind::Human;
-            for maker in &hands {
+            for maker in &makers {
                 // The credential comes first, or the gift: the rules look at both in either order.
                 if let Some(made) = self.credential(maker, &known) {
                     let proved = known.clone().with_credential(&maker.known);
-                    for giver in &hands {
+                    for giver in &givers {
                         if let Some(given) = self.give(giver, &proved, gift) {
                             let known = gift.given(proved.clone(), &giver.known);
                             consider(known, signs, joined(&[&begun, &made, &given]));
                         }
                     }
                 }
-                for giver in &hands {
+                for giver in &givers {
                     let Some(given) = self.give(giver, &known, gift) else { continue };
                     let able = gift.given(known.clone(), &giver.known);
                     if let Some(made) = self.credential(maker, &able) {
@@ -297,7 +337,7 @@ impl<'j, 'f> Coalition<'j, 'f> {
                 let ruling = self.judge.create_principal(&by.known, kind);
                 let known = Known::made_up(number, kind, &by.known, self.judge.facts.now)?;
                 let act = Act::CreatePrincipal { puppet: known.subject(), kind };
-                self.done(by, ruling, act, None).map(|path| (known, path))
+                self.done(by, ruling, act, About::Anything).map(|path| (known, path))
             };
             puppets.extend(hands.iter().filter_map(puppet).take(MOST_MAKERS));
         }
@@ -307,8 +347,18 @@ impl<'j, 'f> Coalition<'j, 'f> {
     /// Of each sort of principals that the coalition does not act as, one to whom its persons did nothing before; where there is none,
     /// some to whom they did.
     fn others(&self, are_wanted: impl Fn(&Known) -> bool) -> Vec<&'f Known> {
+        self.others_than(&self.hands(), are_wanted, |_| true)
+    }
+
+    /// The same beside these as whom it acts; each of those that are told fits as well.
+    fn others_than(
+        &self,
+        acting: &[&Actor<'f>],
+        are_wanted: impl Fn(&Known) -> bool,
+        fits: impl Fn(&Known) -> bool,
+    ) -> Vec<&'f Known> {
         let facts = self.judge.facts;
-        let givers: BTreeSet<_> = self.hands().into_iter().map(|actor| actor.known.person).collect();
+        let givers: BTreeSet<_> = acting.iter().map(|actor| actor.known.person).collect();
         let mut others = Vec::new();
         if givers.is_empty() {
             return others;
@@ -320,7 +370,7 @@ impl<'j, 'f> Coalition<'j, 'f> {
             }
             let mut related = Vec::new();
             let fresh = of_sort.find(|known| {
-                if self.controls(known) {
+                if self.controls(known) || !fits(known) {
                     return false;
                 }
                 let is_related = givers.iter().any(|giver| known.is_related(*giver));
@@ -339,38 +389,37 @@ impl<'j, 'f> Coalition<'j, 'f> {
 
     fn credential(&self, by: &Actor<'f>, of: &Known) -> Option<Path> {
         let ruling = self.judge.create_credential(&by.known, of);
-        self.done(by, ruling, Act::CreateCredential { of: of.subject() }, None)
+        self.done(by, ruling, Act::CreateCredential { of: of.subject() }, About::Anything)
     }
 
     fn give(&self, by: &Actor<'f>, to: &Known, gift: Gift) -> Option<Path> {
         match gift {
+            Gift::Emergency(place) => {
+                let ring = self.judge.facts.rings.get(place)?;
+                let ruling = self.judge.open_break_glass(&by.known, to, ring);
+                self.done(by, ruling, opening(to, ring), About::Emergency(to))
+            }
             Gift::Grant(place) => {
                 let ring = self.judge.facts.rings.get(place)?;
                 let ruling = self.judge.create_grant(&by.known, to, ring, Action::Decrypt);
                 let (to, ring) = (to.subject(), ring.name.clone());
-                self.done(by, ruling, Act::CreateGrant { to, ring, action: Action::Decrypt }, None)
+                self.done(by, ruling, Act::CreateGrant { to, ring, action: Action::Decrypt }, About::Anything)
             }
             Gift::Role(role) => {
                 let ruling = self.judge.assign_role(&by.known, to, role);
-                self.done(by, ruling, Act::AssignRole { to: to.subject(), role }, Some((to, role)))
+                self.done(by, ruling, Act::AssignRole { to: to.subject(), role }, About::Role(to, role))
             }
         }
     }
 
     /// The act with all that comes before it, where it is done: at once, or because as many approve as must as whom the coalition acts.
-    fn done(
-        &self,
-        by: &Actor<'f>,
-        ruling: Ruling,
-        act: Act,
-        appointing: Option<(&Known, Role)>,
-    ) -> Option<Path> {
+    fn done(&self, by: &Actor<'f>, ruling: Ruling, act: Act, about: About<'_>) -> Option<Path> {
         let asked = Step::of(by.known.subject(), act);
         match ruling {
             Ruling::Refused => None,
             Ruling::Done => Some(joined(&[&by.path, &[asked]])),
             Ruling::Approval(approvers) => {
-                let approvers = self.approvers(by, approvers, appointing)?;
+                let approvers = self.approvers(by, approvers, about)?;
                 let approved_by = approvers.iter().map(|one| one.known.subject()).collect();
                 let asked = [Step { approved_by, ..asked }];
                 let mut paths = vec![by.path.as_slice()];
@@ -382,29 +431,23 @@ impl<'j, 'f> Coalition<'j, 'f> {
     }
 
     /// So many as whom the coalition acts and who may approve what somebody asks for: other persons than that one, and each another.
-    fn approvers(
-        &self,
-        by: &Actor<'f>,
-        approvers: u8,
-        appointing: Option<(&Known, Role)>,
-    ) -> Option<Vec<&Actor<'f>>> {
+    fn approvers(&self, by: &Actor<'f>, approvers: u8, about: About<'_>) -> Option<Vec<&Actor<'f>>> {
         let mut persons = BTreeSet::from([self.judge.person(&by.known)]);
-        let eligible = match appointing {
-            Some((_, role)) => self.judge.eligible(&by.known, role, approvers),
-            None => Eligible::Custodians,
+        let eligible = match about {
+            About::Anything => Eligible::Custodians,
+            About::Emergency(holder) => {
+                persons.extend(self.judge.concerned(holder));
+                Eligible::Responders
+            }
+            About::Role(appointed, role) => {
+                let eligible = self.judge.eligible(&by.known, role, approvers);
+                if eligible == Eligible::RoleHolders {
+                    persons.insert(self.judge.person(appointed));
+                }
+                eligible
+            }
         };
-        if let (Some((appointed, _)), Eligible::RoleHolders) = (appointing, eligible) {
-            persons.insert(self.judge.person(appointed));
-        }
-        let may = |actor: &&Actor<'f>| {
-            let principal = &actor.known.principal;
-            let has_role = match eligible {
-                Eligible::Custodians => principal.roles.contains(&Role::Custodian),
-                Eligible::RoleHolders => !principal.roles.is_empty() && !principal.awaits_acknowledgement(),
-            };
-            actor.signs && has_role && actor.known.is_person()
-        };
-        let mut found: Vec<_> = self.actors.iter().filter(may).collect();
+        let mut found: Vec<_> = self.actors.iter().filter(|actor| decides(actor, eligible)).collect();
         found.sort_by_key(|actor| length(&actor.path));
         found.retain(|actor| persons.insert(self.judge.person(&actor.known)));
         found.truncate(usize::from(approvers));
@@ -413,16 +456,10 @@ impl<'j, 'f> Coalition<'j, 'f> {
 
     /// The same of an act that nobody should do alone: where as many persons must agree as are in the coalition, and one more, they may
     /// be the very ones who should.
-    fn undue(
-        &self,
-        by: &Actor<'f>,
-        ruling: Ruling,
-        act: Act,
-        appointing: Option<(&Known, Role)>,
-    ) -> Option<Path> {
+    fn undue(&self, by: &Actor<'f>, ruling: Ruling, act: Act, about: About<'_>) -> Option<Path> {
         match ruling {
             Ruling::Approval(approvers) if usize::from(approvers) < self.persons.len() => None,
-            Ruling::Approval(_) | Ruling::Done | Ruling::Refused => self.done(by, ruling, act, appointing),
+            Ruling::Approval(_) | Ruling::Done | Ruling::Refused => self.done(by, ruling, act, about),
         }
     }
 
@@ -441,13 +478,17 @@ impl<'j, 'f> Coalition<'j, 'f> {
         }
         for place in &self.judge.granted {
             shorten(&mut best, self.win(Gift::Grant(*place)).and_then(|actor| shown(&actor)));
+            let ring = self.judge.facts.rings.get(*place);
+            if ring.is_some_and(|ring| self.is_enough_for_emergency(ring)) {
+                shorten(&mut best, self.win(Gift::Emergency(*place)).and_then(|actor| shown(&actor)));
+            }
         }
         for (by, ring) in self.pairs(&self.judge.imported_into) {
             // A new key for restricted data, or else one that is in use: whoever brings its material along knows it.
             let is_in_use = !is_restricted(ring);
             let ruling = self.judge.import(&by.known, ring, is_in_use);
             let act = Act::ImportMaterial { ring: ring.name.clone(), is_in_use };
-            shorten(&mut best, self.done(by, ruling, act, None));
+            shorten(&mut best, self.done(by, ruling, act, About::Anything));
         }
         best
     }
@@ -459,19 +500,45 @@ impl<'j, 'f> Coalition<'j, 'f> {
             for by in &self.actors {
                 let ruling = self.judge.perform(&by.known, action, None);
                 let act = Act::Perform { action, ring: None };
-                let path = Some(ruling).filter(is_held).and_then(|ruling| self.undue(by, ruling, act, None));
-                shorten(&mut best, path);
+                let held = Some(ruling).filter(is_held);
+                shorten(&mut best, held.and_then(|ruling| self.undue(by, ruling, act, About::Anything)));
             }
             for (by, ring) in self.pairs(&self.judge.changed).filter(|(_, ring)| ring.has_keys) {
                 let ruling = self.judge.perform(&by.known, action, Some(ring));
                 let act = Act::Perform { action, ring: Some(ring.name.clone()) };
-                let path = Some(ruling).filter(is_held).and_then(|ruling| self.undue(by, ruling, act, None));
-                shorten(&mut best, path);
+                let held = Some(ruling).filter(is_held);
+                shorten(&mut best, held.and_then(|ruling| self.undue(by, ruling, act, About::Anything)));
             }
         }
+        shorten(&mut best, self.emergency());
         if best.is_none() {
             // Where there are too few custodians, others decide who becomes one.
             best = self.appointment(&[Role::Custodian], true);
+        }
+        best
+    }
+
+    /// Emergency access of anybody, opened without the one who must approve it.
+    fn emergency(&self) -> Option<Path> {
+        let (mut best, openers) = (None, self.openers());
+        // One approves it, so that two together may be the very ones who should.
+        if self.persons.len() > 1 {
+            return best;
+        }
+        for place in &self.judge.granted {
+            let Some(ring) = self.judge.facts.rings.get(*place) else { continue };
+            if self.judge.approvers_of_emergency(ring) == 0 || !self.is_enough_for_emergency(ring) {
+                continue;
+            }
+            let is_wanted = |known: &Known| known.is_person() && known.person_roles.is_empty();
+            for holder in self.others_than(&openers, is_wanted, |known| known.has_certificate) {
+                for by in &openers {
+                    let ruling = self.judge.open_break_glass(&by.known, holder, ring);
+                    let about = About::Emergency(holder);
+                    shorten(&mut best, self.undue(by, ruling, opening(holder, ring), about));
+                }
+            }
+            shorten(&mut best, self.win(Gift::Emergency(*place)).map(|actor| actor.path));
         }
         best
     }
@@ -481,7 +548,7 @@ impl<'j, 'f> Coalition<'j, 'f> {
         for by in &self.actors {
             let ruling = self.judge.perform(&by.known, Action::EraseReason, None);
             let act = Act::Perform { action: Action::EraseReason, ring: None };
-            shorten(&mut best, self.undue(by, ruling, act, None));
+            shorten(&mut best, self.undue(by, ruling, act, About::Anything));
         }
         if best.is_none() {
             let readers = Role::ALL.into_iter().filter(|role| self.judge.reads_record(*role));
@@ -495,14 +562,15 @@ impl<'j, 'f> Coalition<'j, 'f> {
         for action in [Action::SetGovernance, Action::Declare, Action::WithdrawDeclaration] {
             for by in &self.actors {
                 let ruling = self.judge.perform(&by.known, action, None);
-                shorten(&mut best, self.undue(by, ruling, Act::Perform { action, ring: None }, None));
+                let act = Act::Perform { action, ring: None };
+                shorten(&mut best, self.undue(by, ruling, act, About::Anything));
             }
         }
         for action in [Action::UpdateRing, Action::UpdateKey, Action::SetRingSeparation] {
             for (by, ring) in self.pairs(&self.judge.changed).filter(|(_, ring)| ring.is_guarded()) {
                 let ruling = self.judge.perform(&by.known, action, Some(ring));
                 let act = Act::Perform { action, ring: Some(ring.name.clone()) };
-                shorten(&mut best, self.undue(by, ruling, act, None));
+                shorten(&mut best, self.undue(by, ruling, act, About::Anything));
             }
         }
         best
@@ -519,7 +587,7 @@ impl<'j, 'f> Coalition<'j, 'f> {
                 let ruling = self.judge.assign_role(&by.known, to, role);
                 let act = Act::AssignRole { to: to.subject(), role };
                 if !is_held || matches!(ruling, Ruling::Approval(_)) {
-                    shorten(&mut best, self.undue(by, ruling, act, Some((to, role))));
+                    shorten(&mut best, self.undue(by, ruling, act, About::Role(to, role)));
                 }
             }
         }
@@ -532,4 +600,27 @@ impl<'j, 'f> Coalition<'j, 'f> {
         let rings: Vec<_> = rings.iter().filter_map(|place| facts.rings.get(*place)).collect();
         self.actors.iter().flat_map(move |by| rings.clone().into_iter().map(move |ring| (by, ring)))
     }
+}
+
+/// As whoever has its code is, or its certificate: the code is redeemed first.
+fn able(known: &Known, signs: bool) -> Cow<'_, Known> {
+    if signs && !known.has_certificate { Cow::Owned(known.clone().enrolled()) } else { Cow::Borrowed(known) }
+}
+
+fn opening(holder: &Known, ring: &Ring) -> Act {
+    Act::OpenBreakGlass { holder: holder.subject(), ring: ring.name.clone() }
+}
+
+/// Can it approve, where those may?
+fn decides(actor: &Actor<'_>, eligible: Eligible) -> bool {
+    let principal = &actor.known.principal;
+    let has_role = match eligible {
+        Eligible::Custodians => principal.roles.contains(&Role::Custodian),
+        Eligible::Responders => {
+            let roles = [Role::Responder, Role::SecurityOfficer];
+            roles.iter().any(|role| principal.roles.contains(role)) && !principal.awaits_acknowledgement()
+        }
+        Eligible::RoleHolders => !principal.roles.is_empty() && !principal.awaits_acknowledgement(),
+    };
+    actor.signs && has_role && actor.known.is_person()
 }

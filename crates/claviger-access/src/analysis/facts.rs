@@ -2,19 +2,21 @@
 //!
 //! Rows are taken as they are read. Of grants, of which there are many, what decides is kept once for each holder, ring and giver.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use claviger_core::governance::Governance;
-use claviger_core::grant::Grant;
+use claviger_core::grant::{Grant, GrantOrigin};
 use claviger_core::key::{KeyRing, RingPolicy, Separation};
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Status};
-use claviger_core::{Action, KeyRingId, Name, PrincipalId, Timestamp};
+use claviger_core::{Action, CredentialId, KeyRingId, Name, PrincipalId, Timestamp};
 
 use super::Subject;
-use crate::separation::{Makers, Uses};
+use crate::separation::{Makers, Uses, with_origins};
 
 /// Of one who kept many credentials, so many of one sort are looked at: nothing takes more persons.
 const MOST_KEPT: usize = 40;
+/// So many credentials that renewed each other are looked at on the way to the first of them.
+const LONGEST_LINE: usize = 64;
 
 /// Does it show what a key protects?
 pub(super) const fn reveals(action: Action) -> bool {
@@ -28,18 +30,44 @@ pub struct Rows {
     governance: Governance,
     principals: Vec<Principal>,
     proofs: Vec<Proof>,
+    /// All of them, those that ended among them: others may have come of these.
+    credentials: Vec<Credential>,
     rings: Vec<Ring>,
     ring_places: HashMap<KeyRingId, usize>,
     held: HashMap<PrincipalId, BTreeSet<Held>>,
     grants: u64,
+    /// Which credentials renewed, or came of, which.
+    came_of: HashMap<CredentialId, CredentialId>,
+    /// The credentials of which their holders have signed that the key is theirs alone.
+    own: HashSet<CredentialId>,
 }
 
-/// A credential that is live.
-#[derive(Clone, Copy, Debug)]
+/// A credential that is live, or will be once its holder confirms it.
+#[derive(Clone, Debug)]
 struct Proof {
+    id: CredentialId,
     principal: PrincipalId,
-    is_certificate: bool,
+    kind: CredentialKind,
+    /// Does it prove its principal by now?
+    proves: bool,
     maker: Option<PrincipalId>,
+    /// Who made it, or one by which it may have been made: by account and by person.
+    makers: Vec<PrincipalId>,
+    maker_persons: Vec<PrincipalId>,
+    /// Has its holder signed that its key, or that of one before it, is theirs alone? Of what the set-up made, all is signed then that this may
+    /// have come of.
+    is_own: bool,
+}
+
+impl Proof {
+    fn is_certificate(&self) -> bool {
+        self.proves && self.kind == CredentialKind::Certificate
+    }
+
+    /// Does it lead to a certificate?
+    fn signs(&self) -> bool {
+        self.proves && matches!(self.kind, CredentialKind::Certificate | CredentialKind::EnrolmentCode)
+    }
 }
 
 /// What somebody was granted, as far as it decides.
@@ -49,6 +77,8 @@ struct Held {
     giver: PrincipalId,
     /// What of it shows what keys protect, if it is honoured.
     reveals: Option<Action>,
+    /// Is it emergency access that goes on?
+    is_emergency: bool,
 }
 
 /// A ring.
@@ -75,10 +105,13 @@ impl Rows {
             governance,
             principals: Vec::new(),
             proofs: Vec::new(),
+            credentials: Vec::new(),
             rings: Vec::new(),
             ring_places: HashMap::new(),
             held: HashMap::new(),
             grants: 0,
+            came_of: HashMap::new(),
+            own: HashSet::new(),
         }
     }
 
@@ -88,15 +121,35 @@ impl Rows {
         self.principals.push(Principal { subject_key: Vec::new(), ..principal });
     }
 
-    /// Takes a credential. One that is not live proves nothing, and is passed over.
+    /// Takes a credential. One that ended proves nothing, and others may have come of it; one that awaits its confirmation has a maker all the
+    /// same.
     pub fn credential(&mut self, credential: &Credential) {
-        if credential.is_live(self.now) {
+        self.came_of.extend(credential.renews.map(|before| (credential.id, before)));
+        if credential.status == Status::Active && self.now < credential.expires_at {
             self.proofs.push(Proof {
+                id: credential.id,
                 principal: credential.principal,
-                is_certificate: credential.kind == CredentialKind::Certificate,
+                kind: credential.kind,
+                proves: credential.is_live(self.now),
                 maker: credential.created_by,
+                makers: Vec::new(),
+                maker_persons: Vec::new(),
+                is_own: false,
             });
         }
+        // Nor have these.
+        self.credentials.push(Credential { access_key: None, ..credential.clone() });
+    }
+
+    /// Takes the statement of a credential's holder, signed by its key, that this key is theirs alone.
+    pub fn own_key(&mut self, credential: CredentialId) {
+        self.own.insert(credential);
+    }
+
+    /// Has the holder signed that of this credential, or of one that it came of?
+    fn is_own(&self, credential: CredentialId) -> bool {
+        let line = std::iter::successors(Some(credential), |one| self.came_of.get(one).copied());
+        line.take(LONGEST_LINE).any(|one| self.own.contains(&one))
     }
 
     /// Takes a ring; does it have keys that are not destroyed?
@@ -113,7 +166,9 @@ impl Rows {
             return;
         }
         let shows = grant.operations.iter().copied().find(|action| reveals(*action));
-        let held = Held { ring, giver: grant.created_by, reveals: shows.filter(|_| is_honoured) };
+        let is_emergency = is_honoured && grant.origin == GrantOrigin::BreakGlass;
+        let (giver, reveals) = (grant.created_by, shows.filter(|_| is_honoured));
+        let held = Held { ring, giver, reveals, is_emergency };
         self.held.entry(grant.principal).or_default().insert(held);
         self.grants += 1;
     }
@@ -121,21 +176,29 @@ impl Rows {
     /// How many principals, credentials and grants were taken together.
     #[must_use]
     pub fn count(&self) -> u64 {
-        let rows = self.principals.len() + self.proofs.len() + self.rings.len();
+        let rows = self.principals.len() + self.credentials.len() + self.rings.len();
         self.grants.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX))
     }
 
     /// What follows of them, once all were taken.
     #[must_use]
-    pub fn settle(self) -> Facts {
-        let Self { now, governance, mut principals, proofs, rings, held, grants, .. } = self;
+    pub fn settle(mut self) -> Facts {
+        let proofs = std::mem::take(&mut self.proofs);
+        let own = self.credentials.iter().map(|one| one.id).filter(|id| self.is_own(*id));
+        let own: HashSet<_> = own.collect();
+        let Self { now, governance, mut principals, credentials: all, rings, held, grants, .. } = self;
         principals.sort_by(|one, other| one.name.cmp(&other.name));
         let persons: HashMap<_, _> = principals.iter().map(|one| (one.id, one.person())).collect();
         let wholes = wholes(&principals, &held, &rings);
-        let credentials = u64::try_from(proofs.len()).unwrap_or(u64::MAX);
+        let credentials = proofs.iter().filter(|proof| proof.proves).count();
+        let credentials = u64::try_from(credentials).unwrap_or(u64::MAX);
         let mut proofs_of: HashMap<PrincipalId, Vec<Proof>> = HashMap::new();
         for proof in proofs {
             proofs_of.entry(proof.principal).or_default().push(proof);
+        }
+        let mut credentials_of: HashMap<PrincipalId, Vec<Credential>> = HashMap::new();
+        for credential in all {
+            credentials_of.entry(credential.principal).or_default().push(credential);
         }
         let mut facts = Facts {
             now,
@@ -154,7 +217,9 @@ impl Rows {
             rings: Vec::new(),
         };
         for principal in principals {
-            let proofs = proofs_of.remove(&principal.id).unwrap_or_default();
+            let mut proofs = proofs_of.remove(&principal.id).unwrap_or_default();
+            let all = credentials_of.remove(&principal.id).unwrap_or_default();
+            trace(&mut proofs, &principal, all, (&persons, &own));
             let held = held.get(&principal.id);
             let whole = wholes.get(&principal.person());
             let known = Known::of(principal, &proofs, held, whole, (&persons, rings.as_slice()));
@@ -167,12 +232,45 @@ impl Rows {
     }
 }
 
+/// Finds who is behind each proof of a principal that has all these credentials.
+fn trace(
+    proofs: &mut [Proof],
+    of: &Principal,
+    mut all: Vec<Credential>,
+    (persons, own): (&HashMap<PrincipalId, PrincipalId>, &HashSet<CredentialId>),
+) {
+    for proof in &mut *proofs {
+        let found = behind(of.id, &all, proof.id);
+        proof.makers = makers_of(&found);
+        let mut founded = found.iter().filter(|one| one.created_by == Some(PrincipalId::SYSTEM));
+        proof.is_own = own.contains(&proof.id) || founded.all(|one| own.contains(&one.id));
+    }
+    let person_of = |maker: PrincipalId| persons.get(&maker).copied().unwrap_or(maker);
+    for credential in &mut all {
+        credential.created_by = credential.created_by.map(person_of);
+    }
+    for proof in proofs {
+        proof.maker_persons = makers_of(&behind(of.person(), &all, proof.id));
+    }
+}
+
+/// That credential, and those by which it may have been made.
+fn behind(holder: PrincipalId, all: &[Credential], id: CredentialId) -> Vec<&Credential> {
+    with_origins(holder, all, all.iter().filter(|one| one.id == id).collect())
+}
+
+fn makers_of(credentials: &[&Credential]) -> Vec<PrincipalId> {
+    distinct(credentials.iter().filter_map(|one| one.created_by))
+}
+
 /// What all accounts of a person have together.
 #[derive(Debug)]
 struct Whole {
     /// The roles of those that were not revoked.
     roles: Vec<(PrincipalId, Vec<Role>)>,
     uses: Uses,
+    /// Has one of them emergency access?
+    in_emergency: bool,
 }
 
 fn wholes(
@@ -182,12 +280,13 @@ fn wholes(
 ) -> HashMap<PrincipalId, Whole> {
     let mut wholes: HashMap<PrincipalId, Whole> = HashMap::new();
     for one in principals {
-        let whole =
-            wholes.entry(one.person()).or_insert_with(|| Whole { roles: Vec::new(), uses: Uses::None });
+        let none = || Whole { roles: Vec::new(), uses: Uses::None, in_emergency: false };
+        let whole = wholes.entry(one.person()).or_insert_with(none);
         if one.status == Status::Active {
             whole.roles.push((one.id, one.roles.clone()));
         }
         whole.uses = whole.uses.max(uses_of(held.get(&one.id), rings));
+        whole.in_emergency |= held.get(&one.id).into_iter().flatten().any(|held| held.is_emergency);
     }
     wholes
 }
@@ -209,6 +308,9 @@ pub(super) struct Known {
     pub(super) made_by_accounts: Vec<PrincipalId>,
     pub(super) uses: Uses,
     pub(super) person_uses: Uses,
+    /// Has it emergency access, and has the person, by whatever account?
+    pub(super) has_emergency: bool,
+    pub(super) in_emergency: bool,
     /// The accounts that gave it grants.
     pub(super) granters: Vec<PrincipalId>,
     /// The persons who gave it grants and roles.
@@ -218,6 +320,8 @@ pub(super) struct Known {
     /// Can it call at all?
     pub(super) is_live: bool,
     pub(super) has_certificate: bool,
+    /// Has it a certificate, or a code for one?
+    pub(super) signs: bool,
     /// Its number, where somebody would have to make it first.
     pub(super) puppet: Option<u16>,
 }
@@ -238,24 +342,32 @@ impl Known {
             let others = accounts.filter(|(id, _)| *id != principal.id);
             person_roles.extend(others.flat_map(|(_, roles)| roles.iter().copied()));
         }
-        let makers = proofs.iter().map(|proof| proof.maker).chain([principal.created_by]).flatten();
-        let made_by_accounts = distinct(makers);
+        let created_by = principal.created_by;
+        let made_by_accounts =
+            distinct(proofs.iter().flat_map(|proof| &proof.makers).copied().chain(created_by));
+        let makers = proofs.iter().flat_map(|proof| &proof.maker_persons).copied();
+        let made_by = distinct(makers.chain(created_by.iter().map(person_of)));
         let granters = distinct(held.into_iter().flatten().map(|held| held.giver));
-        let givers = principal.role_givers.iter().map(|(_, giver)| giver).chain(&granters);
+        let gave_capacity = principal.capacities.iter().map(|held| &held.given_by);
+        let gave_role = principal.role_givers.iter().map(|(_, giver)| giver);
+        let givers = gave_role.chain(gave_capacity).chain(&granters);
         let shown = held.into_iter().flatten().filter_map(|held| Some((held.ring, held.reveals?)));
         let uses = uses_of(held, rings);
         Self {
             person: principal.person(),
             person_roles: distinct(person_roles),
-            made_by: distinct(made_by_accounts.iter().map(person_of)),
+            made_by,
             made_by_accounts,
             uses,
             person_uses: whole.map_or(uses, |whole| whole.uses.max(uses)),
+            has_emergency: held.into_iter().flatten().any(|held| held.is_emergency),
+            in_emergency: whole.is_some_and(|whole| whole.in_emergency),
             given_by: distinct(givers.map(person_of)),
             granters,
             reveals: distinct(shown.filter(|(ring, _)| is_guarded(*ring))),
-            is_live: !proofs.is_empty(),
-            has_certificate: proofs.iter().any(|proof| proof.is_certificate),
+            is_live: proofs.iter().any(|proof| proof.proves),
+            has_certificate: proofs.iter().any(Proof::is_certificate),
+            signs: proofs.iter().any(Proof::signs),
             puppet: None,
             principal,
         }
@@ -280,11 +392,14 @@ impl Known {
             made_by_accounts: vec![maker.principal.id],
             uses: Uses::None,
             person_uses: Uses::None,
+            has_emergency: false,
+            in_emergency: false,
             granters: Vec::new(),
             given_by: Vec::new(),
             reveals: Vec::new(),
             is_live: false,
             has_certificate: false,
+            signs: false,
             puppet: Some(number),
             principal,
         })
@@ -295,7 +410,21 @@ impl Known {
         self.made_by.push(by.person);
         self.made_by_accounts.push(by.principal.id);
         self.is_live = true;
+        // Of a person it is a certificate: nothing else lets them do as much.
+        self.has_certificate |= self.principal.kind == PrincipalKind::Human;
         self
+    }
+
+    /// The same once the code that there is was redeemed.
+    pub(super) fn enrolled(mut self) -> Self {
+        self.has_certificate = true;
+        self
+    }
+
+    /// The same with emergency access to a key of a strict ring.
+    pub(super) fn with_emergency(mut self, by: &Self, ring: usize, action: Action) -> Self {
+        (self.has_emergency, self.in_emergency) = (true, true);
+        self.with_grant(by, ring, action)
     }
 
     /// The same with a grant that shows what keys of a strict ring protect.
@@ -354,7 +483,10 @@ pub(super) struct Kept {
     pub(super) of: usize,
     /// By which account it was made.
     pub(super) by: PrincipalId,
-    pub(super) is_certificate: bool,
+    /// Is it a certificate, or a code for one?
+    pub(super) signs: bool,
+    /// Is it a code, which the maker redeems first?
+    pub(super) is_code: bool,
 }
 
 /// An active person, with the places of its accounts.
@@ -437,16 +569,22 @@ impl Facts {
             let makers = proofs.iter().map(|proof| proof.maker).chain([known.principal.created_by]);
             self.unknown_makers += u64::try_from(makers.filter(Option::is_none).count()).unwrap_or(u64::MAX);
             for proof in proofs {
-                let Some(maker) = proof.maker else { continue };
-                let person = persons.get(&maker).copied().unwrap_or(maker);
-                if person == known.person {
-                    continue;
+                let mut makers = BTreeSet::from([known.person]);
+                for maker in proof.makers.iter().chain(&proof.maker_persons).copied() {
+                    let person = persons.get(&maker).copied().unwrap_or(maker);
+                    // Whoever ran the set-up is nobody by name: the holders' own signatures say that nothing was kept of them.
+                    let is_excused = maker == PrincipalId::SYSTEM && proof.is_own;
+                    if !proof.proves || is_excused || !makers.insert(person) {
+                        continue;
+                    }
+                    let is_code = proof.kind == CredentialKind::EnrolmentCode;
+                    let kept = Kept { of: place, by: maker, signs: proof.signs(), is_code };
+                    self.kept.entry(person).or_default().push(kept);
                 }
-                let kept = Kept { of: place, by: maker, is_certificate: proof.is_certificate };
-                self.kept.entry(person).or_default().push(kept);
             }
             if known.principal.kind == PrincipalKind::Workload && !known.reveals.is_empty() {
-                let makers = proofs.iter().filter_map(|proof| persons.get(&proof.maker?).copied());
+                let makers = proofs.iter().flat_map(|proof| &proof.makers);
+                let makers = makers.filter_map(|maker| persons.get(maker).copied());
                 for maker in distinct(makers.filter(|maker| *maker != known.person)) {
                     *self.application_makers.entry(maker).or_default() += 1;
                 }
@@ -484,7 +622,7 @@ impl Facts {
             kept.retain(|one| {
                 let known = self.known.get(one.of).filter(|known| known.is_person());
                 let Some(known) = known else { return false };
-                let count = counts.entry((Sort::of(known), one.is_certificate)).or_default();
+                let count = counts.entry((Sort::of(known), one.signs)).or_default();
                 *count += 1;
                 *count <= MOST_KEPT
             });
@@ -500,8 +638,12 @@ struct Sort {
     person_roles: Vec<Role>,
     /// The roles of which it is known who gave them.
     given: Vec<Role>,
+    /// Does it answer for something?
+    answers: bool,
     uses: Uses,
     person_uses: Uses,
+    has_emergency: bool,
+    in_emergency: bool,
     reveals: bool,
 }
 
@@ -512,8 +654,11 @@ impl Sort {
             roles: known.principal.roles.clone(),
             person_roles: known.person_roles.clone(),
             given: known.principal.role_givers.iter().map(|(role, _)| *role).collect(),
+            answers: !known.principal.capacities.is_empty(),
             uses: known.uses,
             person_uses: known.person_uses,
+            has_emergency: known.has_emergency,
+            in_emergency: known.in_emergency,
             reveals: !known.reveals.is_empty(),
         }
     }

@@ -13,6 +13,8 @@
 //!   against each other, and goes each way that is found;
 //! * whoever can be made counts as much as whoever is there: people, applications, their credentials, roles and grants;
 //! * a person is known by all accounts together, and acts also as whoever has a credential that this person made and may have kept;
+//! * emergency access takes three where anybody must approve anything: who opens it, who approves it, and its holder, whom neither of them
+//!   made. A capacity, a plan, and the end of a recovery give nobody a way that there is not without them;
 //! * nothing that is found is left out because it is well known: exceptions are named beside it, and are few.
 
 mod classes;
@@ -25,6 +27,7 @@ mod tests;
 
 use std::fmt;
 
+use claviger_core::capacity::Capacity;
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::{Action, Name};
 
@@ -130,6 +133,8 @@ pub struct Question {
     pub pairs: bool,
     /// Only this goal.
     pub goal: Option<Goal>,
+    /// Whoever ran the set-up as well, with what was kept of it, beside naming them.
+    pub founder: bool,
 }
 
 /// Somebody in a path.
@@ -156,12 +161,34 @@ impl fmt::Display for Subject {
 /// An act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
+    /// Asks others for several acts at once.
+    ApplyPlan {
+        /// Which.
+        acts: Vec<Self>,
+    },
+    /// Gives a capacity, which lets its holder sign statements, and nothing else.
+    AssignCapacity {
+        /// To whom.
+        to: Subject,
+        /// Which.
+        capacity: Capacity,
+    },
     /// Gives a role.
     AssignRole {
         /// To whom.
         to: Subject,
         /// Which.
         role: Role,
+    },
+    /// Ends an officer whom a recovery made.
+    CancelRecovery {
+        /// Whom.
+        of: Subject,
+    },
+    /// Makes a code to enrol with.
+    CreateCode {
+        /// For whom.
+        of: Subject,
     },
     /// Makes a credential.
     CreateCredential {
@@ -195,6 +222,15 @@ pub enum Act {
     Keep {
         /// Whose credential it is.
         of: Subject,
+        /// Is it a code to enrol with?
+        is_code: bool,
+    },
+    /// Opens emergency access to a key of a ring.
+    OpenBreakGlass {
+        /// For whom.
+        holder: Subject,
+        /// The ring of the key.
+        ring: Name,
     },
     /// Does another sensitive act, of the kind that asks for less than before where there is one.
     Perform {
@@ -217,12 +253,16 @@ impl Act {
     #[must_use]
     pub const fn action(&self) -> Option<Action> {
         match self {
+            Self::ApplyPlan { .. } => Some(Action::ApplyPlan),
+            Self::AssignCapacity { .. } => Some(Action::AssignCapacity),
             Self::AssignRole { .. } => Some(Action::AssignRole),
-            Self::CreateCredential { .. } => Some(Action::CreateCredential),
+            Self::CancelRecovery { .. } => Some(Action::CancelRecovery),
+            Self::CreateCode { .. } | Self::CreateCredential { .. } => Some(Action::CreateCredential),
             Self::CreateGrant { .. } => Some(Action::CreateGrant),
             Self::CreatePrincipal { .. } => Some(Action::CreatePrincipal),
             Self::ImportMaterial { .. } => Some(Action::ImportMaterial),
             Self::Keep { .. } => None,
+            Self::OpenBreakGlass { .. } => Some(Action::OpenBreakGlass),
             Self::Perform { action, .. } | Self::Use { action, .. } => Some(*action),
         }
     }
@@ -232,7 +272,13 @@ impl Act {
     pub fn command(&self) -> String {
         let in_ring = |ring: &Option<Name>| ring.as_ref().map_or_else(|| "RING".to_owned(), Name::to_string);
         match self {
+            Self::ApplyPlan { .. } => "claviger apply -f DIR --reason TEXT".to_owned(),
+            Self::AssignCapacity { to, capacity } => {
+                format!("claviger capacity give {to} {capacity} --reason TEXT")
+            }
             Self::AssignRole { to, role } => format!("claviger role assign {to} {role} --reason TEXT"),
+            Self::CancelRecovery { of } => format!("claviger principal cancel-recovery {of} --reason TEXT"),
+            Self::CreateCode { of } => format!("claviger credential create {of} --enrolment-code --out FILE"),
             Self::CreateCredential { of } => format!("claviger credential create {of} --certificate FILE"),
             Self::CreateGrant { to, ring, action } => {
                 let what = format!("--ring {ring} --operations {action} --until 1d");
@@ -247,7 +293,15 @@ impl Act {
             Self::ImportMaterial { ring, is_in_use: false } => {
                 format!("claviger key import {ring}/KEY --material FILE")
             }
-            Self::Keep { of } => format!("keeps the secret of a credential that it made for {of}"),
+            Self::Keep { of, is_code: false } => {
+                format!("keeps the secret of a credential that it made for {of}")
+            }
+            Self::Keep { of, is_code: true } => {
+                format!("keeps the code that it made for {of}, and redeems it: `claviger enrol`")
+            }
+            Self::OpenBreakGlass { holder, ring } => {
+                format!("claviger break-glass open --holder {holder} --key {ring}/KEY --reason TEXT")
+            }
             Self::Perform { action, ring } => match action {
                 Action::Declare => "claviger declaration add parameter NAME VALUE --basis TEXT".to_owned(),
                 Action::EraseReason => "claviger reason erase ID --reason TEXT".to_owned(),
@@ -322,7 +376,7 @@ pub struct Member {
 pub struct CounterExample {
     /// Which goal.
     pub goal: Goal,
-    /// Who: one, or two together of whom none does alone.
+    /// Who: one, or two together of whom none does alone; nobody where it is whoever ran the set-up.
     pub members: Vec<Member>,
     /// How many persons, or pairs, of these reach it so.
     pub count: u64,
@@ -333,7 +387,7 @@ pub struct CounterExample {
 /// What is known of every deployment, or of this one, and is nobody's rights.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum ExceptionKind {
-    /// Whoever set the deployment up made the credentials of others, and may have kept their secrets.
+    /// Whoever set the deployment up made the credentials of others, or the codes that they came of, and may have kept their secrets.
     Founder,
     /// People whom others granted uses that show what keys of strict rings protect.
     Granted,
@@ -362,8 +416,9 @@ impl ExceptionKind {
     pub const fn describe(self) -> &'static str {
         match self {
             Self::Founder => {
-                "the set-up made the credentials of these: whoever ran it may have kept their private keys, and act as all of them; \
-                 let each enter a certificate of a key of their own, and revoke the first one"
+                "the set-up made the credentials of these, or their codes to enrol with: whoever ran it may have kept them, and act as \
+                 all of these, until each has a key of their own and signs that it is (`claviger attest ATT-ENROLMENT --scope \
+                 credential:ID`)"
             }
             Self::Granted => "these persons were granted uses that show what keys of strict rings protect",
             Self::KeptSecret => {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use claviger_core::approval::Eligible;
+use claviger_core::capacity::Capacity;
 use claviger_core::key::{DataClass, Separation};
 use claviger_core::principal::{Principal, PrincipalKind, Role, Status};
 use claviger_core::target::TargetKind;
@@ -17,7 +18,8 @@ use super::powers::{On, Powers};
 use super::{Act, AnalysisError, Rules, Subject};
 use crate::authz::Authorizer;
 use crate::separation::{
-    Makers, Rights, check_credential, check_grant, check_role_assignment, credential_needs_approval,
+    Makers, Rights, check_capacity, check_credential, check_grant, check_role_assignment,
+    credential_needs_approval,
 };
 
 /// What becomes of an act.
@@ -48,6 +50,8 @@ pub(super) struct Judge<'f> {
     rules: Rules,
     /// The roles that serve to reach something.
     pub(super) serving: Vec<Role>,
+    /// The roles that open emergency access for others.
+    pub(super) opening: Vec<Role>,
     /// Of rings of which the same holds for an act, the first: of those with strict separation and keys for grants and for imports, and of
     /// all of them for other acts.
     pub(super) granted: Vec<usize>,
@@ -74,7 +78,10 @@ impl<'f> Judge<'f> {
         let acts = [(Action::CreateGrant, On::System), (Action::ImportMaterial, On::Key(Separation::Strict))];
         let does = |role: Role| acts.into_iter().any(|(action, on)| powers.of_role(role, action, on));
         let serving = Role::ALL.into_iter().filter(|role| *role == Role::Custodian || does(*role)).collect();
-        Self { facts, powers, rules, serving, granted, imported_into, changed }
+        let human = On::Principal(PrincipalKind::Human);
+        let opens = |role: Role| powers.of_role(role, Action::OpenBreakGlass, human);
+        let opening = Role::ALL.into_iter().filter(|role| opens(*role)).collect();
+        Self { facts, powers, rules, serving, opening, granted, imported_into, changed }
     }
 
     /// As whom somebody is known to the rules.
@@ -92,6 +99,11 @@ impl<'f> Judge<'f> {
             (Action::CreateGrant, On::System),
         ];
         powers.into_iter().any(|(action, on)| self.may(known, action, on))
+    }
+
+    /// Can somebody open emergency access for others?
+    pub(super) fn opens(&self, known: &Known) -> bool {
+        self.may(known, Action::OpenBreakGlass, On::Principal(PrincipalKind::Human))
     }
 
     /// Can somebody use a key of a strict ring that was granted?
@@ -138,12 +150,101 @@ impl<'f> Judge<'f> {
         for (_, giver) in &mut known.role_givers {
             *giver = or_caller(*giver);
         }
+        for held in &mut known.capacities {
+            held.given_by = or_caller(held.given_by);
+        }
         let rights = Rights { uses: of.uses, granters: &granters };
         if check_credential(&known, rights, &by.principal).is_err() {
             return Ruling::Refused;
         }
+        // Who opened or approved emergency access could act as its holder then.
+        if of.has_emergency && by.principal.id != of.principal.id {
+            return Ruling::Refused;
+        }
         let is_held = credential_needs_approval(&known, rights, &by.principal);
         Ruling::under(if is_held { self.facts.governance.quorum } else { 0 })
+    }
+
+    /// A code for somebody to enrol with: as good as the certificate that it is redeemed for.
+    fn create_code(&self, by: &Known, of: &Known) -> Ruling {
+        if is_human(&of.principal) { self.create_credential(by, of) } else { Ruling::Refused }
+    }
+
+    /// A capacity for somebody, who signs for it from then on, and does nothing else by it.
+    fn assign_capacity(&self, by: &Known, to: &Known, capacity: Capacity) -> Ruling {
+        if !self.may(by, Action::AssignCapacity, Self::on(by, to)) {
+            return Ruling::Refused;
+        }
+        if to.principal.holds(capacity) {
+            return Ruling::Done;
+        }
+        match check_capacity(&self.as_person(to), &self.makers(to), self.person(by)) {
+            Ok(()) => Ruling::under(self.facts.governance.quorum),
+            Err(_) => Ruling::Refused,
+        }
+    }
+
+    /// The end of an officer whom a recovery made, while its wait goes on.
+    fn cancel_recovery(&self, by: &Known, of: &Known) -> Ruling {
+        let may = self.may(by, Action::CancelRecovery, Self::on(by, of));
+        let Some(recovery) = of.principal.recovery.filter(|_| may) else { return Ruling::Refused };
+        if of.principal.status == Status::Revoked {
+            return Ruling::Done;
+        }
+        let is_over = recovery.acknowledged_by.is_some() || of.principal.counts(self.facts.now);
+        if is_over || self.person(of) == self.person(by) { Ruling::Refused } else { Ruling::Done }
+    }
+
+    /// Emergency access of somebody to a key of the ring.
+    pub(super) fn open_break_glass(&self, by: &Known, holder: &Known, ring: &Ring) -> Ruling {
+        let may = self.may(by, Action::OpenBreakGlass, Self::on(by, holder));
+        if !may || !ring.has_keys || !is_human(&holder.principal) || !holder.has_certificate {
+            return Ruling::Refused;
+        }
+        let (person, caller) = (self.as_person(holder), self.person(by));
+        // Not even a relaxed ring excuses one who holds a role.
+        if person.id == caller || !person.roles.is_empty() {
+            return Ruling::Refused;
+        }
+        match check_grant(&person, &self.makers(holder), ring.policy.separation, &[Action::Decrypt], caller) {
+            Ok(()) => Ruling::under(self.approvers_of_emergency(ring)),
+            Err(_) => Ruling::Refused,
+        }
+    }
+
+    /// How many must approve emergency access to a key of the ring: one, in place of however many are asked otherwise.
+    pub(super) fn approvers_of_emergency(&self, ring: &Ring) -> u8 {
+        let of_ring = if self.rules.grants { ring.policy.approvers_of_grants() } else { 0 };
+        self.facts.governance.quorum.max(of_ring).min(1)
+    }
+
+    /// Which persons decide on no emergency access of that holder, beside who asks: the holder, and whoever could act as it.
+    pub(super) fn concerned(&self, holder: &Known) -> Vec<PrincipalId> {
+        let makers = if self.rules.persons { &holder.made_by } else { &holder.made_by_accounts };
+        let makers = makers.iter().copied().filter(|_| self.rules.makers);
+        makers.chain([self.person(holder)]).collect()
+    }
+
+    /// Several acts that others are asked for at once: as many must approve as the act that asks for most, and each must be one that
+    /// others approve.
+    fn apply_plan(&self, by: &Known, acts: &[Act]) -> Option<Ruling> {
+        if acts.is_empty() || !self.may(by, Action::ApplyPlan, On::System) {
+            return Some(Ruling::Refused);
+        }
+        let mut most = 0;
+        for act in acts {
+            let Ruling::Approval(approvers) = self.ruling(by, act)? else { return Some(Ruling::Refused) };
+            // What others than custodians decide on is asked for by itself.
+            let is_theirs = match act {
+                Act::AssignRole { role, .. } => self.eligible(by, *role, approvers) == Eligible::Custodians,
+                _ => true,
+            };
+            if !is_theirs || !is_of_plans(act) {
+                return Some(Ruling::Refused);
+            }
+            most = approvers.max(most);
+        }
+        Some(Ruling::Approval(most))
     }
 
     /// A role for somebody.
@@ -153,6 +254,9 @@ impl<'f> Judge<'f> {
         }
         if to.principal.roles.contains(&role) {
             return Ruling::Done;
+        }
+        if to.in_emergency {
+            return Ruling::Refused;
         }
         let uses = if self.rules.persons { to.person_uses } else { to.uses };
         let (person, makers, by) = (self.as_person(to), self.makers(to), self.person(by));
@@ -232,7 +336,11 @@ impl<'f> Judge<'f> {
             Subject::Puppet(_) | Subject::SetUp => None,
         };
         Some(match act {
+            Act::ApplyPlan { acts } => self.apply_plan(by, acts)?,
+            Act::AssignCapacity { to, capacity } => self.assign_capacity(by, known(to)?, *capacity),
             Act::AssignRole { to, role } => self.assign_role(by, known(to)?, *role),
+            Act::CancelRecovery { of } => self.cancel_recovery(by, known(of)?),
+            Act::CreateCode { of } => self.create_code(by, known(of)?),
             Act::CreateCredential { of } => self.create_credential(by, known(of)?),
             Act::CreateGrant { to, ring, action } => {
                 self.create_grant(by, known(to)?, self.facts.find_ring(ring)?, *action)
@@ -240,6 +348,9 @@ impl<'f> Judge<'f> {
             Act::CreatePrincipal { kind, .. } => self.create_principal(by, *kind),
             Act::ImportMaterial { ring, is_in_use } => {
                 self.import(by, self.facts.find_ring(ring)?, *is_in_use)
+            }
+            Act::OpenBreakGlass { holder, ring } => {
+                self.open_break_glass(by, known(holder)?, self.facts.find_ring(ring)?)
             }
             Act::Perform { action, ring: Some(ring) } => {
                 self.perform(by, *action, Some(self.facts.find_ring(ring)?))
@@ -260,6 +371,31 @@ impl<'f> Judge<'f> {
 
     fn makers(&self, of: &Known) -> Makers {
         if self.rules.makers { of.makers(self.rules.persons) } else { Makers::default() }
+    }
+}
+
+/// Is it one of the acts that plans are made of: those that set policy?
+const fn is_of_plans(act: &Act) -> bool {
+    match act {
+        Act::AssignCapacity { .. } | Act::AssignRole { .. } | Act::CreateGrant { .. } => true,
+        Act::Perform { action, .. } => matches!(
+            action,
+            Action::Declare
+                | Action::SetGovernance
+                | Action::SetRingSeparation
+                | Action::UpdateKey
+                | Action::UpdateRing
+                | Action::WithdrawDeclaration
+        ),
+        Act::ApplyPlan { .. }
+        | Act::CancelRecovery { .. }
+        | Act::CreateCode { .. }
+        | Act::CreateCredential { .. }
+        | Act::CreatePrincipal { .. }
+        | Act::ImportMaterial { .. }
+        | Act::Keep { .. }
+        | Act::OpenBreakGlass { .. }
+        | Act::Use { .. } => false,
     }
 }
 

@@ -8,7 +8,7 @@ use claviger_core::{CredentialId, PrincipalId, Source, Timestamp};
 use claviger_crypto::secret::ct_eq;
 
 use super::access_key::{Claim, SignatureRefused, SignedRequest, SigningSecret};
-use super::{TokenError, certificate, token};
+use super::{TokenError, certificate, enrolment_code, token};
 
 /// What a call showed of who it is from, reduced to what is looked up and held against it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,6 +16,11 @@ pub enum Presented {
     /// A client certificate, verified in the TLS handshake.
     Certificate {
         /// SHA-256 of its DER.
+        digest: [u8; 32],
+    },
+    /// A code to enrol with, as a bearer presents it.
+    EnrolmentCode {
+        /// SHA-256 of its text.
         digest: [u8; 32],
     },
     /// Nothing.
@@ -34,6 +39,17 @@ impl Presented {
     #[must_use]
     pub fn certificate(der: &[u8]) -> Self {
         Self::Certificate { digest: certificate::fingerprint(der) }
+    }
+
+    /// What a bearer presents: a token, or a code to enrol with, as its first characters say.
+    ///
+    /// # Errors
+    /// [`TokenError`] when the text is neither.
+    pub fn bearer(text: &str) -> Result<Self, TokenError> {
+        if enrolment_code::claims_to_be(text) {
+            return enrolment_code::digest_of(text).map(|digest| Self::EnrolmentCode { digest });
+        }
+        Self::token(text)
     }
 
     /// A bearer token.
@@ -56,6 +72,7 @@ impl Presented {
         let of = |kind, digest| Some(NamedCredential { kind, digest, session: None });
         match self {
             Self::Certificate { digest } => of(CredentialKind::Certificate, digest),
+            Self::EnrolmentCode { digest } => of(CredentialKind::EnrolmentCode, digest),
             Self::None => None,
             Self::Signed(claim) => Some(NamedCredential {
                 kind: CredentialKind::AccessKey,
@@ -67,7 +84,7 @@ impl Presented {
     }
 }
 
-/// A credential as the head of a request names it. Whoever shows a token or a certificate has proved it by that; an access
+/// A credential as the head of a request names it. Whoever shows a token, a code or a certificate has proved it by that; an access
 /// key is only named, and proved by the signature over the whole request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NamedCredential<'a> {
@@ -140,6 +157,9 @@ impl Caller {
 /// Why a call is from nobody. The variants are for the log; a caller reads [`AuthnError::public_message`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthnError {
+    /// The credential's holder has not confirmed it yet, by another one.
+    #[error("credential `{0}` awaits the confirmation of its holder")]
+    AwaitsConfirmation(CredentialId),
     /// The credential's time is over.
     #[error("credential `{0}` has expired")]
     Expired(CredentialId),
@@ -180,7 +200,8 @@ impl AuthnError {
             Self::Missing => AuthnReason::Missing,
             Self::SessionExpired(_) => AuthnReason::SessionExpired,
             Self::Signature(_, refused) => AuthnReason::Signature(*refused),
-            Self::Expired(_)
+            Self::AwaitsConfirmation(_)
+            | Self::Expired(_)
             | Self::Mismatch
             | Self::PrincipalRevoked(_)
             | Self::Revoked(_)
@@ -189,7 +210,7 @@ impl AuthnError {
     }
 }
 
-/// What a signer may learn of why they were refused. What was revoked is unknown.
+/// What a signer may learn of why they were refused. What was revoked, or awaits its confirmation, is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthnReason {
     /// Nothing was presented.
@@ -206,7 +227,7 @@ pub enum AuthnReason {
 /// from. Only an access key has a `secret`.
 ///
 /// # Errors
-/// [`AuthnError`] unless the credential is what was presented, active, not expired, and of an active principal,
+/// [`AuthnError`] unless the credential is what was presented, active, confirmed, not expired, and of an active principal,
 /// and has signed a request that is signed.
 pub fn authenticate(
     presented: &Presented,
@@ -225,10 +246,10 @@ pub fn authenticate(
 }
 
 /// Holds what was looked up against what was named: the part of authentication that needs the head of a request alone. For
-/// a token or a certificate it is all of it; an access key has still to sign.
+/// a token, a code or a certificate it is all of it; an access key has still to sign.
 ///
 /// # Errors
-/// [`AuthnError`] unless the credential is the one that was named, active, not expired, and of an active principal.
+/// [`AuthnError`] unless the credential is the one that was named, active, confirmed, not expired, and of an active principal.
 pub fn in_force<'a>(
     named: NamedCredential<'_>,
     credential: Option<&'a Arc<Credential>>,
@@ -249,6 +270,9 @@ pub fn in_force<'a>(
     check_active(principal)?;
     if credential.expires_at <= now {
         return Err(expired(named, credential));
+    }
+    if credential.awaits_confirmation {
+        return Err(AuthnError::AwaitsConfirmation(credential.id));
     }
     Ok((credential, principal))
 }
@@ -311,6 +335,7 @@ mod tests {
             status: Status::Active,
             created_by: None,
             renews: None,
+            awaits_confirmation: false,
             created_at: Timestamp::from_micros(0),
             expires_at: Timestamp::from_micros(1_001),
             reason: None,
@@ -375,6 +400,24 @@ mod tests {
                 Some(Credential { expires_at: NOW, ..credential() }),
                 Some(principal()),
                 AuthnError::Expired(id),
+            ),
+            (
+                token(),
+                Some(Credential { awaits_confirmation: true, ..credential() }),
+                Some(principal()),
+                AuthnError::AwaitsConfirmation(id),
+            ),
+            (
+                Presented::EnrolmentCode { digest: [7; 32] },
+                Some(credential()),
+                Some(principal()),
+                AuthnError::Mismatch,
+            ),
+            (
+                token(),
+                Some(Credential { kind: CredentialKind::EnrolmentCode, ..credential() }),
+                Some(principal()),
+                AuthnError::Mismatch,
             ),
             (
                 token(),

@@ -4,9 +4,12 @@
 //! access key is never presented; it is kept sealed.
 
 pub mod access_key;
+mod bearer;
 mod caller;
 pub mod certificate;
+mod enrolment_code;
 mod token;
 
 pub use caller::{AuthnError, AuthnReason, Caller, NamedCredential, Presented, authenticate, in_force};
+pub use enrolment_code::EnrolmentCode;
 pub use token::{Token, TokenError, digest_of};

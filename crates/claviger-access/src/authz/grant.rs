@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use cedar_policy::{Policy, PolicyId, PolicySet};
-use claviger_core::grant::{Conditions, Grant, Selector};
+use claviger_core::grant::{Conditions, Grant, GrantOrigin, Selector};
 use claviger_core::permit::Rule;
 use claviger_core::principal::{Principal, PrincipalKind};
 use claviger_core::{Action, Timestamp};
@@ -81,7 +81,7 @@ impl GrantPolicy {
             digest: digest_prefix(&text),
             until: grant.conditions.until,
             unconditional: grant.conditions.is_unconditional(),
-            conditions: in_words(&grant.conditions),
+            conditions: in_words(grant),
         };
         Ok(Self { text, policy, basis })
     }
@@ -232,8 +232,12 @@ fn network_text(network: &IpNet) -> String {
     format!("{address}/{prefix}")
 }
 
-fn in_words(of: &Conditions) -> String {
+fn in_words(grant: &Grant) -> String {
+    let of = &grant.conditions;
     let mut words = Vec::new();
+    if grant.origin == GrantOrigin::BreakGlass {
+        words.push("emergency access".to_owned());
+    }
     let listed = |pairs: &[(String, String)]| {
         let pairs: Vec<_> =
             pairs.iter().map(|(name, value)| format!("{}={}", quoted(name), quoted(value))).collect();

@@ -9,7 +9,7 @@ use claviger_core::target::TargetKind;
 
 /// Entities and the call. Principals as callers are `Human`, `System` or `Workload`; as targets they are `Principal`.
 const ENTITIES: &str = r#"entity Role;
-entity Human in [Role] = { active: Bool, has_role: Bool, roles_compatible: Bool };
+entity Human in [Role] = { active: Bool, has_capacity: Bool, has_role: Bool, roles_compatible: Bool };
 entity System = { active: Bool };
 entity Workload = { active: Bool };
 

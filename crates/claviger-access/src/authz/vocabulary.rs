@@ -89,6 +89,7 @@ impl Vocabulary {
     ) -> Result<Entities, PolicyError> {
         let mut said = HashMap::from([("active".to_owned(), truth(principal.status == Status::Active))]);
         if principal.kind == PrincipalKind::Human {
+            said.insert("has_capacity".to_owned(), truth(!principal.capacities.is_empty()));
             said.insert("has_role".to_owned(), truth(!principal.roles.is_empty()));
             said.insert("roles_compatible".to_owned(), truth(separation::compatible(&principal.roles)));
         }

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 
 use claviger_access::{Caller, Decision, DenyReason, Presented, RequestContext, authenticate};
 use claviger_core::action::{Effect, Surface};
+use claviger_core::capacity::{Capacity, HeldCapacity};
 use claviger_core::grant::{Conditions, Grant};
 use claviger_core::key::Separation;
 use claviger_core::permit::Rule;
 use claviger_core::principal::{Principal, PrincipalKind, Role, Status};
 use claviger_core::target::TargetKind;
-use claviger_core::{Action, Target};
+use claviger_core::{Action, KeyId, Target};
 use std::sync::Arc;
 
 use crate::golden;
@@ -306,19 +307,36 @@ fn roles_keep_to_what_they_are_for() {
     for action in Action::ALL {
         let of = |role| permitted(role, action);
         // They give nothing: people say that another's recovery is known, that rights are as they should be, sign statements, decide
-        // on what others ask for, give up what they ask for themselves, and renew what they call by.
+        // on what others ask for, give up what they ask for themselves, redeem their code, confirm what is theirs, and renew what they
+        // call by.
         let of_all = matches!(
             action,
             Action::AcknowledgeRecovery
                 | Action::Approve
                 | Action::Attest
                 | Action::CancelApproval
+                | Action::ConfirmCredential
                 | Action::ConfirmRights
                 | Action::Deny
+                | Action::Enrol
                 | Action::RenewCredential
         );
         // What is declared changes no key, and is read by evaluations alone.
         let declares = matches!(action, Action::Declare | Action::WithdrawDeclaration);
+        // Who manages decides in a review what stays. What goes, a security officer withdraws.
+        let reviews = matches!(action, Action::OpenReview | Action::DecideReview);
+        // Emergency access is opened by few and approved by another one; what a recovery gave, a custodian takes back.
+        let is_of_emergency = matches!(
+            action,
+            Action::CancelRecovery
+                | Action::CloseBreakGlass
+                | Action::OpenBreakGlass
+                | Action::ReviewBreakGlass
+        );
+        // What the server found is looked at by those who watch and those who respond.
+        let of_all = of_all || matches!(action, Action::CloseAlert | Action::TriageAlert);
+        // Several acts are asked for at once by whoever may ask for one of them: each is decided on by itself.
+        let of_all = of_all || is_of_emergency || action == Action::ApplyPlan;
         let (reads, effect) = (action.effect() == Effect::Read, action.effect());
         assert!(
             !Role::ALL.into_iter().any(of) || action.surface() == Surface::Control || of_all,
@@ -332,7 +350,10 @@ fn roles_keep_to_what_they_are_for() {
             !of(Role::Operator) || action.target_kind() == TargetKind::System || of_all,
             "{action} is not of the system"
         );
-        assert!(!of(Role::Administrator) || effect != Effect::Govern || of_all, "{action} gives rights");
+        assert!(
+            !of(Role::Administrator) || effect != Effect::Govern || of_all || reviews,
+            "{action} gives rights"
+        );
         assert!(
             !of(Role::SecurityOfficer) || effect != Effect::Manage || declares || of_all,
             "{action} manages keys"
@@ -356,8 +377,8 @@ fn roles_keep_to_what_they_are_for() {
     }
 }
 
-/// Custodians decide by their role, and others with a role by a rule for the appointment of custodians; nobody else does anything
-/// about an approval but ask for it.
+/// Custodians decide by their role, and others with a role by a rule for the appointment of custodians and for emergency access; nobody else
+/// does anything about an approval but ask for it.
 #[test]
 fn approvals_are_for_people_with_a_role() {
     let rule = |who: &Principal, action| {
@@ -386,6 +407,104 @@ fn approvals_are_for_people_with_a_role() {
             Action::SetGovernance,
         ] {
             assert_eq!(rule(&who, action), None, "{action} by {:?}", who.kind);
+        }
+    }
+}
+
+/// Who manages or governs asks for plans; what is in them is decided on by itself.
+#[test]
+fn plans_are_asked_for_by_those_who_set_policy() {
+    for role in Role::ALL {
+        let asks = may(&person(10, &[role]), Action::ApplyPlan, &Target::System, &[]);
+        assert_eq!(asks, matches!(role, Role::Administrator | Role::SecurityOfficer), "{role}");
+    }
+    for who in [person(10, &[]), application(10), principal(10, PrincipalKind::System, &[])] {
+        assert!(!may(&who, Action::ApplyPlan, &Target::System, &[]), "{:?}", who.kind);
+    }
+}
+
+/// Administrators, responders and security officers do what there is to emergency access; custodians alone cancel a recovery.
+#[test]
+fn emergency_access_is_for_those_who_act_and_nobody_else() {
+    for role in Role::ALL {
+        let does = |action: Action| {
+            may(&person(10, &[role]), action, &target(action.target_kind(), Separation::Strict), &[])
+        };
+        let acts = matches!(role, Role::Administrator | Role::Responder | Role::SecurityOfficer);
+        for action in [Action::OpenBreakGlass, Action::CloseBreakGlass, Action::ReviewBreakGlass] {
+            assert_eq!(does(action), acts, "{action} by {role}");
+        }
+        assert_eq!(does(Action::ReadBreakGlass), role != Role::Operator, "{role}");
+        assert_eq!(does(Action::CancelRecovery), role == Role::Custodian, "{role}");
+    }
+    for who in [person(10, &[]), application(10), principal(10, PrincipalKind::System, &[])] {
+        for action in [
+            Action::CancelRecovery,
+            Action::CloseBreakGlass,
+            Action::OpenBreakGlass,
+            Action::ReadBreakGlass,
+            Action::ReviewBreakGlass,
+        ] {
+            let target = target(action.target_kind(), Separation::Strict);
+            assert!(!may(&who, action, &target, &[]), "{action} by {:?}", who.kind);
+        }
+    }
+}
+
+/// Everybody with a role reads alerts; who watches says that they have looked, and who responds or governs closes them.
+#[test]
+fn alerts_are_seen_by_all_and_closed_by_those_who_answer_for_incidents() {
+    for role in Role::ALL {
+        let does = |action| may(&person(10, &[role]), action, &Target::System, &[]);
+        let closes = matches!(role, Role::Responder | Role::SecurityOfficer);
+        assert!(does(Action::ReadAlert), "{role}");
+        assert_eq!(does(Action::TriageAlert), closes || role == Role::Operator, "{role}");
+        assert_eq!(does(Action::CloseAlert), closes, "{role}");
+    }
+    for who in [person(10, &[]), application(10), principal(10, PrincipalKind::System, &[])] {
+        for action in [Action::ReadAlert, Action::TriageAlert, Action::CloseAlert] {
+            assert!(!may(&who, action, &Target::System, &[]), "{action} by {:?}", who.kind);
+        }
+    }
+}
+
+/// Administrators and security officers decide in reviews, and security officers alone withdraw by them, and give capacities.
+#[test]
+fn reviews_are_for_managers_and_what_they_withdraw_for_security_officers() {
+    for role in Role::ALL {
+        let does = |action: Action| {
+            may(&person(10, &[role]), action, &target(action.target_kind(), Separation::Strict), &[])
+        };
+        let (governs, manages) = (role == Role::SecurityOfficer, role == Role::Administrator);
+        for action in [Action::OpenReview, Action::DecideReview] {
+            assert_eq!(does(action), governs || manages, "{action} by {role}");
+        }
+        for action in [Action::CloseReview, Action::AssignCapacity, Action::WithdrawCapacity] {
+            assert_eq!(does(action), governs, "{action} by {role}");
+        }
+        assert_eq!(does(Action::ReadReview), governs || manages || role == Role::Auditor, "{role}");
+    }
+    for who in [person(10, &[]), application(10), principal(10, PrincipalKind::System, &[])] {
+        for action in [Action::OpenReview, Action::DecideReview, Action::CloseReview, Action::ReadReview] {
+            assert!(!may(&who, action, &Target::System, &[]), "{action} by {:?}", who.kind);
+        }
+    }
+}
+
+/// Who answers for something signs statements about it, and that is all: no capacity gives what a role gives.
+#[test]
+fn a_capacity_signs_and_gives_nothing_else() {
+    let given_by = person(11, &[]).id;
+    for capacity in [Capacity::Dpo, Capacity::Ciso, Capacity::KeyOwner(KeyId::from_bytes([1; 16]))] {
+        let held = vec![HeldCapacity { capacity, given_by }];
+        for who in [person(10, &[]), application(10), principal(10, PrincipalKind::System, &[])] {
+            let with = Principal { capacities: held.clone(), ..who.clone() };
+            for action in Action::ALL {
+                let of = |who| may(who, action, &target(action.target_kind(), Separation::Relaxed), &[]);
+                let signs = matches!(action, Action::Attest | Action::ReadDeclaration);
+                let gains = signs && who.kind == PrincipalKind::Human;
+                assert_eq!(of(&with), of(&who) || gains, "{action} by {:?} as {capacity}", who.kind);
+            }
         }
     }
 }

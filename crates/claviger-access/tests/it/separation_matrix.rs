@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use claviger_access::separation::{
-    Holder, Makers, Rights, SeparationError, Uses, check_credential, check_delegation, check_grant,
-    check_other_person, check_ring_separation, check_role_assignment, check_role_withdrawal,
+    Holder, Makers, Rights, SeparationError, Uses, check_capacity, check_credential, check_delegation,
+    check_grant, check_other_person, check_ring_separation, check_role_assignment, check_role_withdrawal,
     credential_needs_approval,
 };
+use claviger_core::capacity::Capacity;
 use claviger_core::key::Separation;
-use claviger_core::principal::{Credential, Principal, PrincipalKind, Role};
-use claviger_core::{Action, PrincipalId};
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Status};
+use claviger_core::{Action, CredentialId, PrincipalId, Timestamp};
 
 use crate::golden;
 use crate::world::{FUTURE, NOW, PAST, application, credential, person, principal, revoked, uses};
@@ -19,6 +20,8 @@ const OFFICER: PrincipalId = PrincipalId::from_bytes([99; 16]);
 fn said(outcome: Result<(), SeparationError>) -> &'static str {
     match outcome {
         Ok(()) => "yes",
+        Err(SeparationError::CapacityByMaker) => "maker_of_holder",
+        Err(SeparationError::CapacityOfNoPerson) => "no_person",
         Err(SeparationError::CredentialByGiver) => "giver",
         Err(SeparationError::CredentialOfApplication) => "administrator",
         Err(SeparationError::CredentialOfRights) => "officer_or_holder",
@@ -26,6 +29,7 @@ fn said(outcome: Result<(), SeparationError>) -> &'static str {
         Err(SeparationError::Exclusive { .. }) => "exclusive",
         Err(SeparationError::Maker) => "maker",
         Err(SeparationError::NotAUse(_)) => "not_a_use",
+        Err(SeparationError::OwnCapacity) => "own_capacity",
         Err(SeparationError::OwnRole) => "own_role",
         Err(SeparationError::Revoked(_)) => "revoked",
         Err(SeparationError::SelfService) => "self",
@@ -149,6 +153,7 @@ fn credentials(printed: &mut String) {
         ("person, uses strict", person(10, &[]), Uses::Strict),
         ("custodian", given_by(person(10, &[Role::Custodian]), 21), Uses::None),
         ("custodian of the set-up", person(10, &[Role::Custodian]), Uses::None),
+        ("data protection officer", answering(person(10, &[]), 21), Uses::None),
         ("application", application(10), Uses::None),
         ("application, uses relaxed", application(10), Uses::Relaxed),
         ("application, uses strict", application(10), Uses::Strict),
@@ -161,6 +166,11 @@ fn credentials(printed: &mut String) {
         let by = [person(20, &[Role::Administrator]), officer(22), officer(21), who.clone(), person(23, &[])];
         row(printed, name, by.iter().map(|by| said(check_credential(&who, rights, by)).to_owned()));
     }
+}
+
+/// Somebody to whom that one gave a capacity.
+fn answering(who: Principal, giver: u8) -> Principal {
+    who.with_capacity(Capacity::Dpo, PrincipalId::from_bytes([giver; 16]))
 }
 
 fn rings(printed: &mut String) {
@@ -268,6 +278,7 @@ fn others_approve_a_credential_of_one_with_rights_unless_they_make_it_themselves
         (person(10, &[]), Uses::Relaxed, false),
         (person(10, &[]), Uses::Strict, true),
         (custodian.clone(), Uses::None, true),
+        (answering(person(10, &[]), 21), Uses::None, true),
         (application(10), Uses::None, false),
         (application(10), Uses::Relaxed, false),
         (application(10), Uses::Strict, true),
@@ -295,6 +306,66 @@ fn accounts_of_one_person_give_each_other_nothing() {
     }
 }
 
+/// A capacity goes with every role and with none; what it takes is another person, who could not act as its holder.
+#[test]
+fn capacities_are_of_people_and_given_by_others_who_did_not_make_them() {
+    let none = Makers::default();
+    for role in Role::ALL {
+        assert_eq!(check_capacity(&person(10, &[role]), &none, OFFICER), Ok(()));
+    }
+    let who = person(10, &[]);
+    assert_eq!(check_capacity(&who, &none, OFFICER), Ok(()));
+    assert_eq!(check_capacity(&who, &none, who.id), Err(SeparationError::OwnCapacity));
+    let makers = Makers::of(&Principal { created_by: Some(OFFICER), ..who.clone() }, &[], NOW);
+    assert_eq!(check_capacity(&who, &makers, OFFICER), Err(SeparationError::CapacityByMaker));
+    let gone = revoked(who);
+    assert_eq!(check_capacity(&gone, &none, OFFICER), Err(SeparationError::Revoked(gone.id)));
+    for who in [application(10), principal(10, PrincipalKind::System, &[])] {
+        assert_eq!(check_capacity(&who, &none, OFFICER), Err(SeparationError::CapacityOfNoPerson));
+    }
+}
+
+/// What somebody made by a credential that another one had made is that one's as well, whatever became of the first since.
+#[test]
+fn who_made_a_credential_is_a_maker_of_what_came_of_it() {
+    let who = Principal { created_by: Some(PrincipalId::SYSTEM), ..person(10, &[]) };
+    let at = |minute: u64| Timestamp::from_micros(PAST.as_micros() + minute * 60_000_000);
+    let ended = |number: u8, by: PrincipalId, from: u64, until: u64| Credential {
+        id: CredentialId::from_bytes([number; 16]),
+        created_by: Some(by),
+        created_at: at(from),
+        expires_at: at(until),
+        status: Status::Revoked,
+        ..(*credential(&who, FUTURE)).clone()
+    };
+    let own = |number: u8, from: u64, until: u64| ended(number, who.id, from, until);
+    let live = |number: u8, from: u64| Credential {
+        status: Status::Active,
+        expires_at: FUTURE,
+        ..own(number, from, 0)
+    };
+    let is_maker =
+        |credentials: &[Credential]| Makers::of(&who, credentials, NOW).all().any(|by| by == OFFICER);
+    let first = || ended(1, OFFICER, 0, 10);
+    assert!(is_maker(&[first(), live(2, 5)]));
+    assert!(is_maker(&[first(), live(2, 0)]));
+    // Over as many as came in between.
+    assert!(is_maker(&[live(4, 30), own(3, 15, 40), first(), own(2, 5, 20)]));
+    for credentials in [
+        // Nothing came of it, or that is over; it came later; it was over by then.
+        vec![first()],
+        vec![first(), own(2, 5, 20)],
+        vec![ended(1, OFFICER, 6, 10), live(2, 5)],
+        vec![first(), live(2, 10)],
+        vec![first(), own(2, 5, 20), live(3, 20)],
+        // By these nobody makes another one.
+        vec![Credential { kind: CredentialKind::EnrolmentCode, ..first() }, live(2, 5)],
+        vec![Credential { awaits_confirmation: true, ..first() }, live(2, 5)],
+    ] {
+        assert!(!is_maker(&credentials), "{credentials:?}");
+    }
+}
+
 #[test]
 fn every_refusal_names_the_rule_and_a_way_out() {
     let who = person(10, &[Role::Auditor]);
@@ -307,6 +378,9 @@ fn every_refusal_names_the_rule_and_a_way_out() {
         check_grant(&application(10), &Makers::default(), Separation::Strict, &[Action::RotateKey], OFFICER),
         check_ring_separation(Separation::Strict, [holder(&person(10, &[Role::Administrator]))]),
         check_role_withdrawal(&who, who.id),
+        check_capacity(&who, &Makers::default(), who.id),
+        check_capacity(&application(10), &Makers::default(), OFFICER),
+        Err(SeparationError::CapacityByMaker),
         Err(SeparationError::Maker),
         Err(SeparationError::CredentialByGiver),
         Err(SeparationError::CredentialOfApplication),

@@ -12,6 +12,7 @@ use cedar_policy::{
 };
 use claviger_access::authz::{RULES, schema};
 use claviger_access::{Decision, RequestContext};
+use claviger_core::capacity::{Capacity, HeldCapacity};
 use claviger_core::grant::{Conditions, Grant, Selector};
 use claviger_core::key::Separation;
 use claviger_core::permit::Rule;
@@ -54,7 +55,12 @@ impl World {
             let mut roles: Vec<Role> = (0..count).map(|_| *dice.pick(&Role::ALL)).collect();
             roles.sort();
             roles.dedup();
-            principals.push(person(number, &roles));
+            let mut person = person(number, &roles);
+            if dice.throw(2) == 0 {
+                let given_by = PrincipalId::from_bytes([200; 16]);
+                person.capacities = vec![HeldCapacity { capacity: Capacity::Dpo, given_by }];
+            }
+            principals.push(person);
         }
         principals.push(principal(40, PrincipalKind::System, &[]));
         let rings = [ring(1, Separation::Strict), ring(2, Separation::Relaxed), ring(3, Separation::Strict)];
@@ -181,6 +187,7 @@ impl Whole {
             let mut said = vec![("active", true)];
             if principal.kind == PrincipalKind::Human {
                 said.extend([
+                    ("has_capacity", !principal.capacities.is_empty()),
                     ("has_role", !principal.roles.is_empty()),
                     ("roles_compatible", go_together(&principal.roles)),
                 ]);

@@ -114,6 +114,7 @@ pub(crate) fn credential(principal: &Principal, expires_at: Timestamp) -> Arc<Cr
         status: Status::Active,
         created_by: None,
         renews: None,
+        awaits_confirmation: false,
         created_at: PAST,
         expires_at,
         reason: None,

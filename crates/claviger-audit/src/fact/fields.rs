@@ -119,6 +119,7 @@ const PRINCIPAL: &[Row] = &[
     (PRINCIPAL_ERASED_AT, "erased_at", Form::Instant, Open, MOVES),
     (15, "environment", Form::Text, Open, FIXED),
     (16, "same_person_as", Form::Id, Open, FIXED),
+    (17, "capacities", Form::Words, Open, MOVES),
 ];
 
 const CREDENTIAL: &[Row] = &[
@@ -135,6 +136,7 @@ const CREDENTIAL: &[Row] = &[
     (11, "expires_at", Form::Instant, Open, MOVES),
     (12, "reason", Form::Reason, Open, MOVES),
     (13, "renews", Form::Id, Open, FIXED),
+    (14, "awaits_confirmation", Form::Flag, Open, MOVES),
 ];
 
 const GRANT: &[Row] = &[
@@ -248,6 +250,7 @@ const APPROVAL: &[Row] = &[
     (14, "ended_at", Form::Instant, Open, MOVES),
     (15, "ended_by", Form::Id, Open, MOVES),
     (16, "reason", Form::Reason, Open, FIXED),
+    (17, "done", Form::DoneSteps, Open, MOVES),
 ];
 
 const GOVERNANCE: &[Row] = &[
@@ -259,6 +262,48 @@ const GOVERNANCE: &[Row] = &[
     (6, "set_by", Form::Id, Open, MOVES),
     (7, "set_at", Form::Instant, Open, MOVES),
     (8, "reason", Form::Reason, Open, MOVES),
+];
+
+const REVIEW: &[Row] = &[
+    (1, "scope", Form::Text, Open, FIXED),
+    (2, "ring", Form::Id, Open, FIXED),
+    (3, "population", Form::Bytes, Open, FIXED),
+    (4, "items", Form::ReviewItems, Open, MOVES),
+    (5, "opened_by", Form::Id, Open, FIXED),
+    (6, "opened_at", Form::Instant, Open, FIXED),
+    (7, "due_at", Form::Instant, Open, FIXED),
+    (8, "closed_by", Form::Id, Open, MOVES),
+    (9, "closed_at", Form::Instant, Open, MOVES),
+    (10, "reason", Form::Reason, Open, MOVES),
+];
+
+const ALERT: &[Row] = &[
+    (1, "rule", Form::Text, Open, FIXED),
+    (2, "subject", Form::Text, Open, FIXED),
+    (3, "raised_at", Form::Instant, Open, FIXED),
+    (4, "last_at", Form::Instant, Open, MOVES),
+    (5, "count", Form::Number, Open, MOVES),
+    (6, "triaged_by", Form::Id, Open, MOVES),
+    (7, "triaged_at", Form::Instant, Open, MOVES),
+    (8, "closed_by", Form::Id, Open, MOVES),
+    (9, "closed_at", Form::Instant, Open, MOVES),
+    (10, "reason", Form::Reason, Open, MOVES),
+];
+
+const BREAK_GLASS: &[Row] = &[
+    (1, "holder", Form::Id, Open, FIXED),
+    (2, "keys", Form::Words, Open, FIXED),
+    (3, "grants", Form::Words, Open, FIXED),
+    (4, "opened_by", Form::Id, Open, FIXED),
+    (5, "approval", Form::Id, Open, FIXED),
+    (6, "opened_at", Form::Instant, Open, FIXED),
+    (7, "ends_at", Form::Instant, Open, FIXED),
+    (8, "reason", Form::Reason, Open, FIXED),
+    (9, "closed_by", Form::Id, Open, MOVES),
+    (10, "closed_at", Form::Instant, Open, MOVES),
+    (11, "verdict", Form::Text, Open, MOVES),
+    (12, "reviewed_by", Form::Id, Open, MOVES),
+    (13, "reviewed_at", Form::Instant, Open, MOVES),
 ];
 
 const fn rows_of(kind: Kind) -> &'static [Row] {
@@ -277,6 +322,9 @@ const fn rows_of(kind: Kind) -> &'static [Row] {
         Kind::Declaration => DECLARATION,
         Kind::Approval => APPROVAL,
         Kind::Governance => GOVERNANCE,
+        Kind::Review => REVIEW,
+        Kind::Alert => ALERT,
+        Kind::BreakGlass => BREAK_GLASS,
     }
 }
 

@@ -56,8 +56,8 @@ pub(crate) use codec::{commit, put_fact, salt_of};
 pub use fields::{field_name, is_sealed};
 pub(crate) use fields::{is_erased, is_fixed, number_of, principal_of};
 pub use open::{
-    OpenApproval, OpenAsset, OpenCredential, OpenDeclaration, OpenGovernance, OpenGrant, OpenKey, OpenNode,
-    OpenPrincipal, OpenRing, OpenRootWrap, OpenRow, OpenVersion,
+    OpenAlert, OpenApproval, OpenAsset, OpenBreakGlass, OpenCredential, OpenDeclaration, OpenGovernance,
+    OpenGrant, OpenKey, OpenNode, OpenPrincipal, OpenReview, OpenRing, OpenRootWrap, OpenRow, OpenVersion,
 };
 pub use project::{Projection, projection, projections, writes_a_fact};
 pub use replayed::{ReplayError, Replayed, ReplayedPrincipal};

@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use claviger_core::approval::{Decided, Eligible, Ended, SeenRow, Verdict};
+use claviger_core::alert::{AlertAct, AlertRule};
+use claviger_core::approval::{Decided, DoneStep, Eligible, Ended, SeenRow, Verdict};
+use claviger_core::break_glass::{BreakGlassClosed, BreakGlassReviewed};
+use claviger_core::capacity::HeldCapacity;
 use claviger_core::declaration::Declared;
 use claviger_core::grant::{Basis, EndedBy, GrantOrigin};
 use claviger_core::key::{
@@ -13,7 +16,10 @@ use claviger_core::key::{
 };
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Status};
 use claviger_core::reason::Why;
-use claviger_core::{Action, GrantId, KeyId, KeyRingId, PrincipalId, Purpose, Spec, Timestamp};
+use claviger_core::review::{ReviewClosed, ReviewItem, ReviewScope};
+use claviger_core::{
+    Action, ApprovalId, CredentialId, GrantId, KeyId, KeyRingId, PrincipalId, Purpose, Spec, Timestamp,
+};
 
 use super::replayed::{Said, destruction, ring_policy};
 use super::{Field, Kind, Object, ReplayError};
@@ -22,10 +28,14 @@ use crate::declaration::decode;
 /// An object, as far as it is open. Kinds of which nobody asks are [`OpenRow::Other`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenRow {
+    /// An alert.
+    Alert(OpenAlert),
     /// What somebody asked for that others must approve.
     Approval(Box<OpenApproval>),
     /// A data asset.
     Asset(OpenAsset),
+    /// An emergency access.
+    BreakGlass(Box<OpenBreakGlass>),
     /// A credential.
     Credential(OpenCredential),
     /// A declaration.
@@ -40,6 +50,8 @@ pub enum OpenRow {
     Node(Box<OpenNode>),
     /// A principal.
     Principal(OpenPrincipal),
+    /// An access review.
+    Review(Box<OpenReview>),
     /// A ring.
     Ring(Box<OpenRing>),
     /// A version.
@@ -163,6 +175,8 @@ pub struct OpenPrincipal {
     pub environment: Option<String>,
     /// The account that stood for the same person first.
     pub same_person_as: Option<PrincipalId>,
+    /// What it answers for.
+    pub capacities: Vec<HeldCapacity>,
 }
 
 /// A credential.
@@ -180,6 +194,10 @@ pub struct OpenCredential {
     pub created_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Timestamp,
+    /// The one that it took the place of, by a renewal or as what a code was redeemed for.
+    pub renews: Option<CredentialId>,
+    /// Whether it proves nothing yet.
+    pub awaits_confirmation: bool,
 }
 
 /// A grant.
@@ -306,6 +324,77 @@ pub struct OpenApproval {
     pub ended: Option<Ended>,
     /// Why it is asked for.
     pub reason: Option<Why>,
+    /// Which steps of a plan were done.
+    pub done: Vec<DoneStep>,
+}
+
+/// An access review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenReview {
+    /// Whose access.
+    pub scope: ReviewScope,
+    /// Of which ring alone; none for all of them, and for roles and capacities.
+    pub ring: Option<KeyRingId>,
+    /// SHA-256 of the population.
+    pub population: [u8; 32],
+    /// The population, with what was decided of it.
+    pub items: Vec<ReviewItem>,
+    /// Who opened it.
+    pub opened_by: PrincipalId,
+    /// When.
+    pub opened_at: Timestamp,
+    /// By when it is to be closed.
+    pub due_at: Timestamp,
+    /// That it was closed.
+    pub closed: Option<ReviewClosed>,
+    /// Why it was opened, or what was said when it was closed.
+    pub reason: Option<Why>,
+}
+
+/// An alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenAlert {
+    /// What raised it.
+    pub rule: AlertRule,
+    /// What it is about; none where it is about the whole deployment.
+    pub subject: Option<Object>,
+    /// When it was first found.
+    pub raised_at: Timestamp,
+    /// When it was last found.
+    pub last_at: Timestamp,
+    /// How often.
+    pub count: u64,
+    /// That a person has looked at it.
+    pub triaged: Option<AlertAct>,
+    /// That it is closed.
+    pub closed: Option<AlertAct>,
+    /// What was said when it was looked at or closed.
+    pub reason: Option<Why>,
+}
+
+/// An emergency access.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenBreakGlass {
+    /// Who has it.
+    pub holder: PrincipalId,
+    /// To which keys.
+    pub keys: Vec<KeyId>,
+    /// By which grants, in the same order.
+    pub grants: Vec<GrantId>,
+    /// Who opened it.
+    pub opened_by: PrincipalId,
+    /// By which approval.
+    pub approval: Option<ApprovalId>,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it ends by itself.
+    pub ends_at: Timestamp,
+    /// Why it was opened.
+    pub reason: Option<Why>,
+    /// That it was closed before.
+    pub closed: Option<BreakGlassClosed>,
+    /// That it was reviewed.
+    pub reviewed: Option<BreakGlassReviewed>,
 }
 
 /// The rules of the deployment.
@@ -335,8 +424,10 @@ impl OpenRow {
     pub fn read(object: Object, fields: &BTreeMap<u16, Field>) -> Result<Self, ReplayError> {
         let said = Said::open(object, fields);
         Ok(match object.kind() {
+            Kind::Alert => Self::Alert(alert(&said)?),
             Kind::Approval => Self::Approval(Box::new(approval(&said)?)),
             Kind::Asset => Self::Asset(asset(&said)?),
+            Kind::BreakGlass => Self::BreakGlass(Box::new(break_glass(&said)?)),
             Kind::Credential => Self::Credential(credential(&said)?),
             Kind::Declaration => Self::Declaration(Box::new(declaration(&said)?)),
             Kind::Governance => Self::Governance(governance(&said)?),
@@ -344,6 +435,7 @@ impl OpenRow {
             Kind::Key => Self::Key(key(&said)?),
             Kind::Node => Self::Node(Box::new(node(&said)?)),
             Kind::Principal => Self::Principal(principal(&said)?),
+            Kind::Review => Self::Review(Box::new(review(&said)?)),
             Kind::Ring => Self::Ring(Box::new(ring(&said)?)),
             Kind::Version => Self::Version(version(&said)?),
             Kind::Alias | Kind::Reason | Kind::RightsReview => Self::Other,
@@ -412,6 +504,7 @@ fn principal(said: &Said) -> Result<OpenPrincipal, ReplayError> {
         erased_at: said.instant(14)?,
         environment: said.text(15)?,
         same_person_as: said.id(16)?.map(PrincipalId::from_bytes),
+        capacities: said.capacities(17)?,
     })
 }
 
@@ -423,6 +516,8 @@ fn credential(said: &Said) -> Result<OpenCredential, ReplayError> {
         created_by: said.id(9)?.map(PrincipalId::from_bytes),
         created_at: said.need(10, said.instant(10)?)?,
         expires_at: said.need(11, said.instant(11)?)?,
+        renews: said.id(13)?.map(CredentialId::from_bytes),
+        awaits_confirmation: said.number::<u8>(14)? == Some(1),
     })
 }
 
@@ -514,6 +609,56 @@ pub(super) fn approval(said: &Said) -> Result<OpenApproval, ReplayError> {
         decisions: said.decisions(12)?,
         ended,
         reason: said.why(16)?,
+        done: said.done(17)?,
+    })
+}
+
+fn review(said: &Said) -> Result<OpenReview, ReplayError> {
+    let closed = said.act(8, 9)?.map(|(by, at)| ReviewClosed { by, at });
+    Ok(OpenReview {
+        scope: said.need(1, said.word(1)?)?,
+        ring: said.id(2)?.map(KeyRingId::from_bytes),
+        population: said.need(3, said.fixed(3)?)?,
+        items: said.need(4, said.items(4)?)?,
+        opened_by: PrincipalId::from_bytes(said.need(5, said.id(5)?)?),
+        opened_at: said.need(6, said.instant(6)?)?,
+        due_at: said.need(7, said.instant(7)?)?,
+        closed,
+        reason: said.why(10)?,
+    })
+}
+
+fn alert(said: &Said) -> Result<OpenAlert, ReplayError> {
+    let act = |by, at| Ok::<_, ReplayError>(said.act(by, at)?.map(|(by, at)| AlertAct { by, at }));
+    Ok(OpenAlert {
+        rule: said.need(1, said.word(1)?)?,
+        subject: said.word(2)?,
+        raised_at: said.need(3, said.instant(3)?)?,
+        last_at: said.need(4, said.instant(4)?)?,
+        count: said.need(5, said.number(5)?)?,
+        triaged: act(6, 7)?,
+        closed: act(8, 9)?,
+        reason: said.why(10)?,
+    })
+}
+
+fn break_glass(said: &Said) -> Result<OpenBreakGlass, ReplayError> {
+    let reviewed = match (said.word(11)?, said.act(12, 13)?) {
+        (None, None) => None,
+        (Some(verdict), Some((by, at))) => Some(BreakGlassReviewed { verdict, by, at }),
+        _ => return Err(said.wrong(11)),
+    };
+    Ok(OpenBreakGlass {
+        holder: PrincipalId::from_bytes(said.need(1, said.id(1)?)?),
+        keys: said.words(2)?,
+        grants: said.words(3)?,
+        opened_by: PrincipalId::from_bytes(said.need(4, said.id(4)?)?),
+        approval: said.id(5)?.map(ApprovalId::from_bytes),
+        opened_at: said.need(6, said.instant(6)?)?,
+        ends_at: said.need(7, said.instant(7)?)?,
+        reason: said.why(8)?,
+        closed: said.act(9, 10)?.map(|(by, at)| BreakGlassClosed { by, at }),
+        reviewed,
     })
 }
 

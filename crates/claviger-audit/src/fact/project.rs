@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use claviger_core::alert::Alert;
 use claviger_core::alias::Alias;
-use claviger_core::approval::{Approval, encode_decisions, encode_rows};
+use claviger_core::approval::{Approval, encode_decisions, encode_done, encode_rows};
 use claviger_core::asset::Asset;
+use claviger_core::break_glass::BreakGlass;
 use claviger_core::change::Change;
 use claviger_core::declaration::Declaration;
 use claviger_core::governance::Governance;
@@ -15,6 +17,7 @@ use claviger_core::node::Node;
 use claviger_core::object::StateRow;
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::Why;
+use claviger_core::review::{Review, encode_items};
 use claviger_core::rights_review::RightsReview;
 use claviger_core::{GovernanceId, Timestamp};
 
@@ -46,9 +49,11 @@ pub struct Projection {
 pub fn projection(change: &Change) -> Option<Projection> {
     let written = |projection: Projection| Projection { revision: projection.revision + 1, ..projection };
     Some(match change {
+        Change::PutAlert(alert) => written(alert.into()),
         Change::PutAlias(alias) => written(alias.into()),
         Change::PutApproval(approval) => written(approval.into()),
         Change::PutAsset(asset) => written(asset.into()),
+        Change::PutBreakGlass(access) => written(access.into()),
         Change::PutCredential(credential) => written(credential.into()),
         Change::PutDeclaration(declaration) => written(declaration.into()),
         Change::PutGovernance(governance) => written(governance.into()),
@@ -57,6 +62,7 @@ pub fn projection(change: &Change) -> Option<Projection> {
         Change::PutNode(node) => written(node.into()),
         Change::PutPrincipal(principal) => written(principal.into()),
         Change::PutReason(reason) => written(reason.into()),
+        Change::PutReview(review) => written(review.into()),
         Change::PutRightsReview(review) => written(review.into()),
         Change::PutRing(ring) => written(ring.into()),
         Change::PutVersion(version) => written(version.into()),
@@ -87,9 +93,11 @@ pub fn projections(changes: &[Change]) -> Vec<Projection> {
 pub const fn writes_a_fact(change: &Change) -> bool {
     matches!(
         change,
-        Change::PutAlias(_)
+        Change::PutAlert(_)
+            | Change::PutAlias(_)
             | Change::PutApproval(_)
             | Change::PutAsset(_)
+            | Change::PutBreakGlass(_)
             | Change::PutCredential(_)
             | Change::PutDeclaration(_)
             | Change::PutGovernance(_)
@@ -98,6 +106,7 @@ pub const fn writes_a_fact(change: &Change) -> bool {
             | Change::PutNode(_)
             | Change::PutPrincipal(_)
             | Change::PutReason(_)
+            | Change::PutReview(_)
             | Change::PutRightsReview(_)
             | Change::PutRing(_)
             | Change::PutVersion(_)
@@ -259,9 +268,11 @@ fn words<T: ToString>(words: impl ExactSizeIterator<Item = T>) -> Option<Vec<u8>
 impl From<&StateRow> for Projection {
     fn from(row: &StateRow) -> Self {
         match row {
+            StateRow::Alert(alert) => alert.into(),
             StateRow::Alias(alias) => alias.into(),
             StateRow::Approval(approval) => approval.into(),
             StateRow::Asset(asset) => asset.into(),
+            StateRow::BreakGlass(access) => access.into(),
             StateRow::Credential(credential) => credential.into(),
             StateRow::Declaration(declaration) => declaration.into(),
             StateRow::Governance(governance) => governance.into(),
@@ -270,6 +281,7 @@ impl From<&StateRow> for Projection {
             StateRow::Node(node) => node.into(),
             StateRow::Principal(principal) => principal.into(),
             StateRow::Reason(reason) => reason.into(),
+            StateRow::Review(review) => review.into(),
             StateRow::RightsReview(review) => review.into(),
             StateRow::Ring(ring) => ring.into(),
             StateRow::Version(version) => version.into(),
@@ -375,6 +387,8 @@ impl From<&Principal> for Projection {
     fn from(principal: &Principal) -> Self {
         let recovery = principal.recovery;
         let givers = principal.role_givers.iter().map(|(role, giver)| format!("{role}={giver}"));
+        let held = principal.capacities.iter();
+        let capacities = held.map(|held| format!("{}={}", held.capacity, held.given_by));
         let object = Object::Principal(principal.id);
         Builder::new(object, principal.revision, object)
             .put(1, text(principal.name.as_str()))
@@ -393,6 +407,7 @@ impl From<&Principal> for Projection {
             .put(14, principal.erasure.and_then(|erasure| instant(erasure.at)))
             .put(15, principal.environment.as_ref().and_then(|name| text(name.as_str())))
             .put(16, principal.same_person_as.and_then(|first| bytes(first.as_bytes())))
+            .put(17, words(capacities))
             .0
     }
 }
@@ -415,6 +430,8 @@ impl From<&Credential> for Projection {
             .put(11, instant(credential.expires_at))
             .put(12, why(credential.reason))
             .put(13, credential.renews.and_then(|renewed| bytes(renewed.as_bytes())))
+            // Absent where nothing is awaited, as of every credential before there was such a thing.
+            .put(14, if credential.awaits_confirmation { number(1) } else { None })
             .0
     }
 }
@@ -534,7 +551,7 @@ impl From<&Declaration> for Projection {
 impl From<&Approval> for Projection {
     fn from(approval: &Approval) -> Self {
         let (object, ended) = (Object::Approval(approval.id), approval.ended);
-        let (rows, decisions) = (&approval.rows, &approval.decisions);
+        let (rows, decisions, done) = (&approval.rows, &approval.decisions, &approval.done);
         Builder::new(object, approval.revision, object)
             .put(1, text(approval.action.name()))
             .put(2, approval.ring.and_then(|ring| bytes(ring.as_bytes())))
@@ -552,6 +569,65 @@ impl From<&Approval> for Projection {
             .put(14, ended.and_then(|ended| instant(ended.at)))
             .put(15, ended.and_then(|ended| bytes(ended.by.as_bytes())))
             .put(16, why(approval.reason))
+            .put(17, if done.is_empty() { None } else { bytes(&encode_done(done)) })
+            .0
+    }
+}
+
+impl From<&Review> for Projection {
+    fn from(review: &Review) -> Self {
+        let (object, closed) = (Object::Review(review.id), review.closed);
+        Builder::new(object, review.revision, object)
+            .put(1, text(review.scope.name()))
+            .put(2, review.ring.and_then(|ring| bytes(ring.as_bytes())))
+            .put(3, bytes(&review.population))
+            .put(4, bytes(&encode_items(&review.items)))
+            .put(5, bytes(review.opened_by.as_bytes()))
+            .put(6, instant(review.opened_at))
+            .put(7, instant(review.due_at))
+            .put(8, closed.and_then(|closed| bytes(closed.by.as_bytes())))
+            .put(9, closed.and_then(|closed| instant(closed.at)))
+            .put(10, why(review.reason))
+            .0
+    }
+}
+
+impl From<&Alert> for Projection {
+    fn from(alert: &Alert) -> Self {
+        let (object, triaged, closed) = (Object::Alert(alert.id), alert.triaged, alert.closed);
+        Builder::new(object, alert.revision, object)
+            .put(1, text(alert.rule.name()))
+            .put(2, alert.subject.and_then(|subject| text(&subject.to_string())))
+            .put(3, instant(alert.raised_at))
+            .put(4, instant(alert.last_at))
+            .put(5, number(alert.count))
+            .put(6, triaged.and_then(|act| bytes(act.by.as_bytes())))
+            .put(7, triaged.and_then(|act| instant(act.at)))
+            .put(8, closed.and_then(|act| bytes(act.by.as_bytes())))
+            .put(9, closed.and_then(|act| instant(act.at)))
+            .put(10, why(alert.reason))
+            .0
+    }
+}
+
+impl From<&BreakGlass> for Projection {
+    fn from(access: &BreakGlass) -> Self {
+        let object = Object::BreakGlass(access.id);
+        let (closed, reviewed) = (access.closed, access.reviewed);
+        Builder::new(object, access.revision, object)
+            .put(1, bytes(access.holder.as_bytes()))
+            .put(2, words(access.keys.iter()))
+            .put(3, words(access.grants.iter()))
+            .put(4, bytes(access.opened_by.as_bytes()))
+            .put(5, access.approval.and_then(|approval| bytes(approval.as_bytes())))
+            .put(6, instant(access.opened_at))
+            .put(7, instant(access.ends_at))
+            .put(8, why(access.reason))
+            .put(9, closed.and_then(|closed| bytes(closed.by.as_bytes())))
+            .put(10, closed.and_then(|closed| instant(closed.at)))
+            .put(11, reviewed.and_then(|reviewed| text(reviewed.verdict.name())))
+            .put(12, reviewed.and_then(|reviewed| bytes(reviewed.by.as_bytes())))
+            .put(13, reviewed.and_then(|reviewed| instant(reviewed.at)))
             .0
     }
 }

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use claviger_core::approval::{Approval, Decided, SeenRow, decode_decisions, decode_rows};
+use claviger_core::approval::{
+    Approval, Decided, DoneStep, SeenRow, decode_decisions, decode_done, decode_rows,
+};
+use claviger_core::capacity::HeldCapacity;
 use claviger_core::grant::{Basis, Conditions, Ending, Grant, Selector, Spelling};
 use claviger_core::key::{
     AssetRule, Destruction, PlaintextDataKeys, RequiredContext, RingPolicy, RotatedKeys, State,
 };
 use claviger_core::principal::{PrincipalKind, Role, Status};
 use claviger_core::reason::Why;
+use claviger_core::review::{ReviewItem, decode_items};
 use claviger_core::{ApprovalId, GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 
 use super::fields::is_fixed;
@@ -163,6 +167,7 @@ impl Replayed {
             requested_at: open.requested_at,
             expires_at: open.expires_at,
             decisions: open.decisions,
+            done: open.done,
             ended: open.ended,
             reason: open.reason,
             revision: self.revision,
@@ -237,6 +242,8 @@ pub struct ReplayedPrincipal {
     pub status: Status,
     /// Its roles, ascending.
     pub roles: Vec<Role>,
+    /// What it answers for, ascending.
+    pub capacities: Vec<HeldCapacity>,
 }
 
 impl ReplayedPrincipal {
@@ -247,7 +254,12 @@ impl ReplayedPrincipal {
     pub fn after(known: Option<&Self>, fact: &Fact) -> Result<Self, ReplayError> {
         let said = Said::open(fact.object, &fact.fields);
         let kind = said.word(2)?.or(known.map(|known| known.kind));
-        Ok(Self { kind: said.need(2, kind)?, status: said.need(3, said.word(3)?)?, roles: said.words(4)? })
+        Ok(Self {
+            kind: said.need(2, kind)?,
+            status: said.need(3, said.word(3)?)?,
+            roles: said.words(4)?,
+            capacities: said.capacities(17)?,
+        })
     }
 }
 
@@ -314,6 +326,15 @@ impl Said {
         read.map(Some).map_err(|_| self.wrong(number))
     }
 
+    /// Who did it and when, by two fields that are there together.
+    pub(super) fn act(&self, by: u16, at: u16) -> Result<Option<(PrincipalId, Timestamp)>, ReplayError> {
+        match (self.id(by)?, self.instant(at)?) {
+            (None, None) => Ok(None),
+            (Some(id), Some(at)) => Ok(Some((PrincipalId::from_bytes(id), at))),
+            _ => Err(self.wrong(by)),
+        }
+    }
+
     pub(super) fn basis(&self, number: u16) -> Result<Option<Basis>, ReplayError> {
         self.read(number, |reader| match reader.array() {
             Ok(count) => {
@@ -333,10 +354,25 @@ impl Said {
         self.read(number, |reader| reader.bytes().map(<[u8]>::to_vec))
     }
 
+    /// What a person answers for, each with who said so, as in `ciso=01940f3e-…`.
+    pub(super) fn capacities(&self, number: u16) -> Result<Vec<HeldCapacity>, ReplayError> {
+        let held = |word: &String| {
+            let (capacity, giver) = word.rsplit_once('=')?;
+            Some(HeldCapacity { capacity: capacity.parse().ok()?, given_by: giver.parse().ok()? })
+        };
+        let held: Option<Vec<_>> = self.words::<String>(number)?.iter().map(held).collect();
+        held.filter(|held| HeldCapacity::are_listed(held)).ok_or(self.wrong(number))
+    }
+
     pub(super) fn decisions(&self, number: u16) -> Result<Vec<Decided>, ReplayError> {
         let decisions =
             self.read(number, |reader| decode_decisions(reader.bytes()?).map_err(|_| CborError::Range));
         Ok(decisions?.unwrap_or_default())
+    }
+
+    pub(super) fn done(&self, number: u16) -> Result<Vec<DoneStep>, ReplayError> {
+        let done = self.read(number, |reader| decode_done(reader.bytes()?).map_err(|_| CborError::Range));
+        Ok(done?.unwrap_or_default())
     }
 
     pub(super) fn fixed<const N: usize>(&self, number: u16) -> Result<Option<[u8; N]>, ReplayError> {
@@ -349,6 +385,10 @@ impl Said {
 
     pub(super) fn instant(&self, number: u16) -> Result<Option<Timestamp>, ReplayError> {
         self.read(number, |reader| reader.uint().map(Timestamp::from_micros))
+    }
+
+    pub(super) fn items(&self, number: u16) -> Result<Option<Vec<ReviewItem>>, ReplayError> {
+        self.read(number, |reader| decode_items(reader.bytes()?).map_err(|_| CborError::Range))
     }
 
     pub(super) fn number<T: TryFrom<u64>>(&self, number: u16) -> Result<Option<T>, ReplayError> {

@@ -4,7 +4,7 @@ use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::principal::{Principal, PrincipalKind, Role, Status};
 use claviger_core::reason::{Erasure, ReasonCode, ReasonRecord, TextAtRest, Unasked, Why};
-use claviger_core::{Action, AliasId, GrantId, KeyId, PrincipalId, ReasonId, Timestamp};
+use claviger_core::{Action, AliasId, AssetId, Capacity, GrantId, KeyId, PrincipalId, ReasonId, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
@@ -225,16 +225,20 @@ fn policies_of_rings_and_rights_of_people_are_read_back() {
         Principal::new(PrincipalId::from_bytes([2; 16]), "ada".parse().unwrap(), PrincipalKind::Human, AT);
     let first = facts_of(&Change::PutPrincipal(person.clone())).facts.remove(0);
     let known = ReplayedPrincipal::after(None, &first).unwrap();
-    let made = ReplayedPrincipal { kind: PrincipalKind::Human, status: Status::Active, roles: vec![] };
-    assert_eq!(known, made);
-    let later = Principal {
-        status: Status::Revoked,
-        revision: 1,
-        ..person.with_role(Role::Responder, PrincipalId::from_bytes([3; 16]))
+    let made = ReplayedPrincipal {
+        kind: PrincipalKind::Human,
+        status: Status::Active,
+        roles: vec![],
+        capacities: vec![],
     };
+    assert_eq!(known, made);
+    let by = PrincipalId::from_bytes([3; 16]);
+    let ending = person.with_role(Role::Responder, by).with_capacity(Capacity::Dpo, by);
+    let capacities = ending.capacities.clone();
+    let later = Principal { status: Status::Revoked, revision: 1, ..ending };
     let later = facts_of(&Change::PutPrincipal(later)).facts.remove(0);
     assert!(ReplayedPrincipal::after(None, &later).is_err(), "its kind is in its first fact");
-    let now = ReplayedPrincipal { status: Status::Revoked, roles: vec![Role::Responder], ..made };
+    let now = ReplayedPrincipal { status: Status::Revoked, roles: vec![Role::Responder], capacities, ..made };
     assert_eq!(ReplayedPrincipal::after(Some(&known), &later), Ok(now));
 }
 
@@ -274,6 +278,258 @@ fn accounts_of_one_person_are_known_by_the_first() {
         let OpenRow::Principal(open) = read else { panic!("a principal") };
         assert_eq!(open.same_person_as, same_person_as);
         assert_eq!(open.person(second), same_person_as.unwrap_or(second));
+    }
+}
+
+/// As an open row says it that was written at a revision of its own, with the fields that are fixed.
+fn open_of(change: &Change) -> OpenRow {
+    let projected = projection(change).unwrap();
+    OpenRow::read(projected.object, &projected.open_fields()).unwrap()
+}
+
+/// The row as its facts yield it, one behind the other.
+fn replayed_of(changes: &[Change]) -> OpenRow {
+    let mut facts = changes.iter().map(|change| facts_of(change).facts.remove(0));
+    let first = facts.next().unwrap();
+    let object = first.object;
+    let mut fields = first.fields;
+    for fact in facts {
+        assert!(fact.fields.keys().all(|number| !is_fixed(object.kind(), *number)));
+        fields.retain(|number, _| is_fixed(object.kind(), *number));
+        fields.extend(fact.fields);
+    }
+    OpenRow::read(object, &fields).unwrap()
+}
+
+#[test]
+fn what_a_person_answers_for_is_open_with_who_said_so() {
+    let officer = PrincipalId::from_bytes([9; 16]);
+    let person =
+        Principal::new(PrincipalId::from_bytes([2; 16]), "ada".parse().unwrap(), PrincipalKind::Human, AT);
+    let all = [
+        Capacity::RiskOwner,
+        Capacity::AssetOwner(AssetId::from_bytes([7; 16])),
+        Capacity::KeyOwner(KeyId::from_bytes([3; 16])),
+    ];
+    let held = all.into_iter().fold(person.clone(), |one, capacity| one.with_capacity(capacity, officer));
+    let OpenRow::Principal(open) = open_of(&Change::PutPrincipal(held.clone())) else {
+        panic!("a principal")
+    };
+    assert_eq!(open.capacities, held.capacities);
+    // Of none there is no field, as of everybody before there were capacities.
+    let projected = projection(&Change::PutPrincipal(person.clone())).unwrap();
+    assert!(!projected.open.contains_key(&17));
+    let OpenRow::Principal(open) = open_of(&Change::PutPrincipal(person)) else { panic!("a principal") };
+    assert_eq!(open.capacities, []);
+    let projected = projection(&Change::PutPrincipal(held)).unwrap();
+    let words = |words: &[&str]| {
+        let mut value = Vec::new();
+        crate::cbor::put_array(&mut value, words.len() as u64);
+        words.iter().for_each(|word| crate::cbor::put_text(&mut value, word));
+        Field::Open(value)
+    };
+    let (ciso, dpo) = (format!("ciso={officer}"), format!("dpo={officer}"));
+    let (ciso, dpo) = (ciso.as_str(), dpo.as_str());
+    let read = |all: &[&str]| {
+        let mut fields = projected.open_fields();
+        fields.insert(17, words(all));
+        OpenRow::read(projected.object, &fields).is_ok()
+    };
+    assert!(read(&[ciso, dpo]));
+    for wrong in [&[dpo, ciso][..], &[ciso, ciso], &["ciso"], &["boss=x"], &["ciso=x"]] {
+        assert!(!read(wrong), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_credential_says_that_it_awaits_its_confirmation_and_of_which_code_it_came() {
+    use claviger_core::CredentialId;
+    use claviger_core::principal::{Credential, CredentialKind};
+    let awaiting = Credential {
+        id: CredentialId::from_bytes([1; 16]),
+        principal: PrincipalId::from_bytes([2; 16]),
+        kind: CredentialKind::Certificate,
+        digest: [3; 32],
+        access_key: None,
+        label: "laptop".parse().unwrap(),
+        status: Status::Active,
+        created_by: None,
+        renews: Some(CredentialId::from_bytes([4; 16])),
+        awaits_confirmation: true,
+        created_at: AT,
+        expires_at: Timestamp::from_micros(2_000_000),
+        reason: None,
+        revision: 0,
+    };
+    let confirmed = Credential { awaits_confirmation: false, revision: 1, ..awaiting.clone() };
+    let (first, second) = (Change::PutCredential(awaiting.clone()), Change::PutCredential(confirmed));
+    let OpenRow::Credential(open) = replayed_of(std::slice::from_ref(&first)) else { panic!("a credential") };
+    assert!(open.awaits_confirmation && open.renews == awaiting.renews);
+    assert!(!projection(&second).unwrap().open.contains_key(&14), "as those of an older release");
+    let OpenRow::Credential(open) = replayed_of(&[first, second]) else { panic!("a credential") };
+    assert!(!open.awaits_confirmation && open.renews == awaiting.renews);
+    let code = Credential { kind: CredentialKind::EnrolmentCode, ..awaiting };
+    let OpenRow::Credential(open) = open_of(&Change::PutCredential(code)) else { panic!("a credential") };
+    assert_eq!(open.kind, CredentialKind::EnrolmentCode);
+}
+
+#[test]
+fn an_access_review_is_read_back_with_what_was_decided() {
+    use claviger_core::review::{
+        ItemDecision, Review, ReviewClosed, ReviewDecision, ReviewItem, ReviewScope, ReviewSubject,
+        encode_population,
+    };
+    use claviger_core::{KeyRingId, ReviewId};
+    let (principal, by) = (PrincipalId::from_bytes([2; 16]), PrincipalId::from_bytes([4; 16]));
+    let item = |subject| ReviewItem { subject, rights: [3; 32], count: 2, last_used: None, decided: None };
+    let items = vec![
+        item(ReviewSubject::Office(principal)),
+        item(ReviewSubject::Uses(principal, KeyRingId::from_bytes([5; 16]))),
+    ];
+    let opened = Review {
+        id: ReviewId::from_bytes([1; 16]),
+        scope: ReviewScope::All,
+        ring: None,
+        population: crate::hash::sha256(&encode_population(&items)),
+        items,
+        opened_by: by,
+        opened_at: AT,
+        due_at: Timestamp::from_micros(9_000_000),
+        closed: None,
+        reason: None,
+        revision: 0,
+    };
+    let mut closed = Review {
+        closed: Some(ReviewClosed { by, at: Timestamp::from_micros(5_000_000) }),
+        reason: Some(Why::Given(ReasonId::from_bytes([6; 16]))),
+        revision: 1,
+        ..opened.clone()
+    };
+    for item in &mut closed.items {
+        item.decided = Some(ItemDecision { decision: ReviewDecision::Keep, by, at: AT });
+    }
+    let changes = [Change::PutReview(opened.clone()), Change::PutReview(closed.clone())];
+    assert!(!projection(&changes[0]).unwrap().is_veiled());
+    for (written, said) in [(&opened, &changes[..1]), (&closed, &changes[..])] {
+        let OpenRow::Review(open) = replayed_of(said) else { panic!("a review") };
+        let read = OpenReview {
+            scope: written.scope,
+            ring: written.ring,
+            population: written.population,
+            items: written.items.clone(),
+            opened_by: written.opened_by,
+            opened_at: written.opened_at,
+            due_at: written.due_at,
+            closed: written.closed,
+            reason: written.reason,
+        };
+        assert_eq!(*open, read);
+    }
+    let ring = Some(KeyRingId::from_bytes([5; 16]));
+    let OpenRow::Review(open) = open_of(&Change::PutReview(Review { ring, ..opened })) else {
+        panic!("a review")
+    };
+    assert_eq!(open.ring, ring);
+}
+
+#[test]
+fn an_alert_is_read_back_whatever_it_is_about() {
+    use claviger_core::AlertId;
+    use claviger_core::alert::{Alert, AlertAct, AlertRule};
+    let by = PrincipalId::from_bytes([4; 16]);
+    let act = |at| Some(AlertAct { by, at: Timestamp::from_micros(at) });
+    let about = [
+        None,
+        Some(Object::Key(KeyId::from_bytes([3; 16]))),
+        Some(Object::Version(claviger_core::KeyVersionId { key: KeyId::from_bytes([3; 16]), number: 7 })),
+    ];
+    for (rule, subject) in AlertRule::ALL.into_iter().flat_map(|rule| about.map(|subject| (rule, subject))) {
+        let raised = Alert::raised(AlertId::from_bytes([1; 16]), rule, subject, AT);
+        let closed = Alert {
+            count: 3,
+            last_at: Timestamp::from_micros(4_000_000),
+            triaged: act(5_000_000),
+            closed: act(6_000_000),
+            reason: Some(Why::Given(ReasonId::from_bytes([6; 16]))),
+            revision: 1,
+            ..raised.clone()
+        };
+        let changes = [Change::PutAlert(raised.clone()), Change::PutAlert(closed.clone())];
+        assert!(!projection(&changes[0]).unwrap().is_veiled());
+        for (written, said) in [(raised, &changes[..1]), (closed, &changes[..])] {
+            let OpenRow::Alert(open) = replayed_of(said) else { panic!("an alert") };
+            let read = OpenAlert {
+                rule: written.rule,
+                subject: written.subject,
+                raised_at: written.raised_at,
+                last_at: written.last_at,
+                count: written.count,
+                triaged: written.triaged,
+                closed: written.closed,
+                reason: written.reason,
+            };
+            assert_eq!(open, read);
+        }
+    }
+}
+
+#[test]
+fn emergency_access_is_read_back_with_its_end_and_its_review() {
+    use claviger_core::break_glass::{BreakGlass, BreakGlassClosed, BreakGlassReviewed, BreakGlassVerdict};
+    use claviger_core::{ApprovalId, BreakGlassId};
+    let person = |number: u8| PrincipalId::from_bytes([number; 16]);
+    let opened = BreakGlass {
+        id: BreakGlassId::from_bytes([1; 16]),
+        holder: person(2),
+        keys: vec![KeyId::from_bytes([3; 16]), KeyId::from_bytes([4; 16])],
+        grants: vec![GrantId::from_bytes([9; 16]), GrantId::from_bytes([8; 16])],
+        opened_by: person(5),
+        approval: Some(ApprovalId::from_bytes([6; 16])),
+        opened_at: AT,
+        ends_at: Timestamp::from_micros(9_000_000),
+        closed: None,
+        reviewed: None,
+        reason: Some(Why::Given(ReasonId::from_bytes([6; 16]))),
+        revision: 0,
+    };
+    let (at, by) = (Timestamp::from_micros(5_000_000), person(7));
+    let reviewed = BreakGlass {
+        closed: Some(BreakGlassClosed { by: person(5), at }),
+        reviewed: Some(BreakGlassReviewed { verdict: BreakGlassVerdict::Unjustified, by, at }),
+        revision: 1,
+        ..opened.clone()
+    };
+    let changes = [Change::PutBreakGlass(opened.clone()), Change::PutBreakGlass(reviewed.clone())];
+    assert!(!projection(&changes[0]).unwrap().is_veiled());
+    for (written, said) in [(opened, &changes[..1]), (reviewed, &changes[..])] {
+        let OpenRow::BreakGlass(open) = replayed_of(said) else { panic!("an emergency access") };
+        let read = OpenBreakGlass {
+            holder: written.holder,
+            keys: written.keys,
+            grants: written.grants,
+            opened_by: written.opened_by,
+            approval: written.approval,
+            opened_at: written.opened_at,
+            ends_at: written.ends_at,
+            reason: written.reason,
+            closed: written.closed,
+            reviewed: written.reviewed,
+        };
+        assert_eq!(*open, read);
+    }
+    // Who did something and when come together.
+    let projected = projection(&changes[1]).unwrap();
+    for number in [9, 10, 11, 12, 13] {
+        let mut fields = projected.open_fields();
+        fields.remove(&number);
+        assert!(OpenRow::read(projected.object, &fields).is_err(), "{number}");
+    }
+}
+
+#[test]
+fn objects_of_every_kind_have_fields() {
+    for kind in Kind::ALL {
+        assert!((1..100).any(|number| field_name(kind, number).is_some()), "{kind}");
     }
 }
 

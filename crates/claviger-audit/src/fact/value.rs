@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use claviger_core::approval::{Decided, SeenRow, decode_decisions, decode_rows};
+use claviger_core::approval::{Decided, DoneStep, SeenRow, decode_decisions, decode_done, decode_rows};
 use claviger_core::reason::{Unasked, Why};
+use claviger_core::review::{ReviewItem, ReviewSubject, decode_items};
 use claviger_core::{GrantId, Timestamp};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
@@ -20,6 +21,8 @@ pub(super) enum Form {
     Bytes,
     /// What was decided on what somebody asked for.
     Decisions,
+    /// Steps of a plan that were done.
+    DoneSteps,
     /// 0 or 1.
     Flag,
     /// An identifier.
@@ -32,6 +35,8 @@ pub(super) enum Form {
     Pairs,
     /// Why something is so.
     Reason,
+    /// Items of an access review.
+    ReviewItems,
     /// Objects with the revisions of their rows.
     SeenRows,
     /// Microseconds.
@@ -146,6 +151,10 @@ impl Form {
                 let decisions = decode_decisions(reader.bytes()?).map_err(|_| CborError::Range)?;
                 FieldValue::Texts(decisions.iter().map(decision).collect())
             }
+            Self::DoneSteps => {
+                let done = decode_done(reader.bytes()?).map_err(|_| CborError::Range)?;
+                FieldValue::Texts(done.iter().map(done_step).collect())
+            }
             Self::Flag => FieldValue::Flag(reader.small::<u8>()? == 1),
             Self::Id => FieldValue::Text(id(reader)?),
             Self::Instant => FieldValue::Instant(Timestamp::from_micros(reader.uint()?)),
@@ -161,6 +170,10 @@ impl Form {
                 Some(Why::Unasked(Unasked::Protocol)) => "(the protocol has no place for one)".to_owned(),
                 None => return Err(CborError::Range),
             }),
+            Self::ReviewItems => {
+                let items = decode_items(reader.bytes()?).map_err(|_| CborError::Range)?;
+                FieldValue::Texts(items.iter().map(review_item).collect())
+            }
             Self::SeenRows => {
                 let rows = decode_rows(reader.bytes()?).map_err(|_| CborError::Range)?;
                 FieldValue::Texts(rows.iter().map(seen_row).collect())
@@ -183,6 +196,30 @@ fn id(reader: &mut Reader<'_>) -> Result<String, CborError> {
 fn decision(decided: &Decided) -> String {
     let Decided { verdict, by, credential, at, .. } = decided;
     format!("{verdict} by {by} with {credential} at {}", rfc3339(*at))
+}
+
+/// Steps are counted from 1 for people.
+fn done_step(done: &DoneStep) -> String {
+    let moved: Vec<_> = done.moved.iter().map(seen_row).collect();
+    let step = format!("step {}", u32::from(done.step) + 1);
+    if moved.is_empty() { step } else { format!("{step}: {}", moved.join("; ")) }
+}
+
+fn review_item(item: &ReviewItem) -> String {
+    let subject = match item.subject {
+        ReviewSubject::Office(principal) => format!("roles and capacities of {principal}"),
+        ReviewSubject::Uses(principal, ring) => format!("grants of {principal} on ring {ring}"),
+    };
+    match item.decided {
+        None => format!("{subject} ({})", item.count),
+        Some(decided) => format!(
+            "{subject} ({}): {} by {} at {}",
+            item.count,
+            decided.decision,
+            decided.by,
+            rfc3339(decided.at)
+        ),
+    }
 }
 
 fn seen_row(seen: &SeenRow) -> String {
@@ -298,6 +335,35 @@ mod tests {
         assert_eq!(shown(Kind::Approval, "rows", &rows), Some(FieldValue::Texts(vec![line])));
         let other = value(|out| cbor::put_bytes(out, &[2]));
         assert_eq!(shown(Kind::Approval, "decisions", &other), None);
+    }
+
+    #[test]
+    fn steps_and_items_are_shown_one_by_one() {
+        use claviger_core::KeyRingId;
+        use claviger_core::approval::encode_done;
+        use claviger_core::object::Object;
+        use claviger_core::review::{ItemDecision, ReviewDecision, encode_items};
+        let key = Object::Key(KeyId::from_bytes([9; 16]));
+        let moved = vec![SeenRow { object: key, revision: 3 }];
+        let steps = [DoneStep { step: 0, moved }, DoneStep { step: 1, moved: Vec::new() }];
+        let done = value(|out| cbor::put_bytes(out, &encode_done(&steps)));
+        let lines = vec![format!("step 1: {key} at revision 3"), "step 2".to_owned()];
+        assert_eq!(shown(Kind::Approval, "done", &done), Some(FieldValue::Texts(lines)));
+        let (who, ring) = (PrincipalId::from_bytes([3; 16]), KeyRingId::from_bytes([4; 16]));
+        let item =
+            |subject, decided| ReviewItem { subject, rights: [7; 32], count: 2, last_used: None, decided };
+        let at = Timestamp::from_micros(2_000_000);
+        let removed = ItemDecision { decision: ReviewDecision::Remove, by: who, at };
+        let items =
+            [item(ReviewSubject::Office(who), None), item(ReviewSubject::Uses(who, ring), Some(removed))];
+        let items = value(|out| cbor::put_bytes(out, &encode_items(&items)));
+        let lines = vec![
+            format!("roles and capacities of {who} (2)"),
+            format!("grants of {who} on ring {ring} (2): remove by {who} at 1970-01-01T00:00:02Z"),
+        ];
+        assert_eq!(shown(Kind::Review, "items", &items), Some(FieldValue::Texts(lines)));
+        let other = value(|out| cbor::put_bytes(out, &[2]));
+        assert_eq!(shown(Kind::Review, "items", &other), None);
     }
 
     #[test]

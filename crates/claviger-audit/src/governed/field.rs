@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use claviger_core::break_glass::BreakGlassVerdict;
 use claviger_core::declaration::Declared;
 use claviger_core::key::{
     AssetRule, ContextField, DataClass, Labels, Origin, PlaintextDataKeys, Protection, RequiredContext,
@@ -9,9 +10,10 @@ use claviger_core::key::{
 };
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::{Reason, ReasonCode};
+use claviger_core::review::{ReviewDecision, ReviewScope, ReviewSubject};
 use claviger_core::{
-    Action, AliasName, ApprovalId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, Name, PrincipalId,
-    Purpose, ReasonId, Spec, Timestamp,
+    Action, AlertId, AliasName, ApprovalId, BreakGlassId, Capacity, CredentialId, DeclarationId, GrantId,
+    KeyId, KeyRingId, Name, PrincipalId, Purpose, ReasonId, ReviewId, Spec, Timestamp,
 };
 use ipnet::IpNet;
 
@@ -27,6 +29,9 @@ pub enum GovernedError {
     /// No operation has that word.
     #[error("the operation is not known")]
     Operation,
+    /// Its parts do not go together: a plan of no acts, of too many or of such as a plan has not, or two decisions on one thing.
+    #[error("its parts do not go together")]
+    Unsound,
 }
 
 /// Something that a governed operation is made of.
@@ -36,6 +41,18 @@ pub(super) trait Field: Sized {
 
     /// Reads it.
     fn take(reader: &mut Reader<'_>) -> Result<Self, MapError>;
+
+    /// Appends several: an array of them.
+    fn put_all(items: &[Self], out: &mut Vec<u8>) {
+        cbor::put_array(out, items.len() as u64);
+        items.iter().for_each(|item| item.put(out));
+    }
+
+    /// Reads several.
+    fn take_all(reader: &mut Reader<'_>) -> Result<Vec<Self>, MapError> {
+        // Each item takes a byte at least, so that no more is read than there is.
+        (0..reader.array()?).map(|_| Self::take(reader)).collect()
+    }
 
     /// Is it left out of a map?
     fn is_absent(&self) -> bool {
@@ -197,7 +214,19 @@ macro_rules! identifiers {
         }
     )+};
 }
-identifiers!(ApprovalId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, PrincipalId, ReasonId);
+identifiers!(
+    AlertId,
+    ApprovalId,
+    BreakGlassId,
+    CredentialId,
+    DeclarationId,
+    GrantId,
+    KeyId,
+    KeyRingId,
+    PrincipalId,
+    ReasonId,
+    ReviewId
+);
 
 /// What has one text form, by a method of this name.
 macro_rules! words {
@@ -218,6 +247,7 @@ macro_rules! words {
 words!(
     AliasName::as_str,
     AssetRule::name,
+    BreakGlassVerdict::name,
     DataClass::name,
     Name::as_str,
     Origin::name,
@@ -226,6 +256,8 @@ words!(
     Protection::name,
     Purpose::name,
     ReasonCode::name,
+    ReviewDecision::name,
+    ReviewScope::name,
     Role::name,
     RotatedKeys::name,
     Separation::name,
@@ -245,7 +277,26 @@ macro_rules! numbers {
         }
     )+};
 }
-numbers!(u8, u16, u32, u64);
+numbers!(u16, u32, u64);
+
+/// Several are bytes.
+impl Field for u8 {
+    fn put(&self, out: &mut Vec<u8>) {
+        cbor::put_uint(out, u64::from(*self));
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
+        Ok(reader.small()?)
+    }
+
+    fn put_all(items: &[Self], out: &mut Vec<u8>) {
+        cbor::put_bytes(out, items);
+    }
+
+    fn take_all(reader: &mut Reader<'_>) -> Result<Vec<Self>, MapError> {
+        Ok(reader.bytes()?.to_vec())
+    }
+}
 
 impl Field for bool {
     fn put(&self, out: &mut Vec<u8>) {
@@ -350,6 +401,47 @@ impl Field for String {
     }
 }
 
+/// Its text.
+impl Field for Capacity {
+    fn put(&self, out: &mut Vec<u8>) {
+        cbor::put_text(out, &self.to_string());
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
+        let text = reader.text()?;
+        let read: Option<Self> = text.parse().ok();
+        read.filter(|read| read.to_string() == text).ok_or(MapError::Value)
+    }
+}
+
+/// What it is decided on (the principal; of grants the ring as well), then what is decided.
+impl Field for (ReviewSubject, ReviewDecision) {
+    fn put(&self, out: &mut Vec<u8>) {
+        let (subject, decision) = self;
+        let (principal, ring) = match subject {
+            ReviewSubject::Office(principal) => (principal, None),
+            ReviewSubject::Uses(principal, ring) => (principal, Some(ring)),
+        };
+        cbor::put_array(out, if ring.is_some() { 3 } else { 2 });
+        principal.put(out);
+        if let Some(ring) = ring {
+            ring.put(out);
+        }
+        decision.put(out);
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
+        let items = reader.array()?;
+        let principal = PrincipalId::take(reader)?;
+        let subject = match items {
+            2 => ReviewSubject::Office(principal),
+            3 => ReviewSubject::Uses(principal, KeyRingId::take(reader)?),
+            _ => return Err(MapError::Value),
+        };
+        Ok((subject, ReviewDecision::take(reader)?))
+    }
+}
+
 impl Field for IpNet {
     fn put(&self, out: &mut Vec<u8>) {
         cbor::put_text(out, &self.to_string());
@@ -379,15 +471,11 @@ impl Field for (String, String) {
 
 impl<T: Field> Field for Vec<T> {
     fn put(&self, out: &mut Vec<u8>) {
-        cbor::put_array(out, self.len() as u64);
-        for item in self {
-            item.put(out);
-        }
+        T::put_all(self, out);
     }
 
     fn take(reader: &mut Reader<'_>) -> Result<Self, MapError> {
-        // Each item takes a byte at least, so that no more is read than there is.
-        (0..reader.array()?).map(|_| T::take(reader)).collect()
+        T::take_all(reader)
     }
 }
 

@@ -23,6 +23,8 @@ mod value;
 use std::time::Duration;
 
 use claviger_core::action::Effect;
+use claviger_core::approval::Approval;
+use claviger_core::break_glass::BreakGlassVerdict;
 use claviger_core::declaration::Declared;
 use claviger_core::grant::Selector;
 use claviger_core::key::{
@@ -31,14 +33,15 @@ use claviger_core::key::{
 };
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::Reason;
+use claviger_core::review::{ReviewDecision, ReviewScope, ReviewSubject};
 use claviger_core::{
-    Action, AliasName, ApprovalId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, Name, PrincipalId,
-    Purpose, ReasonId, Spec, Timestamp,
+    Action, AlertId, AliasName, ApprovalId, BreakGlassId, Capacity, CredentialId, DeclarationId, GrantId,
+    KeyId, KeyRingId, Name, PrincipalId, Purpose, ReasonId, ReviewId, Spec, Timestamp,
 };
 
 use crate::cbor::{self, Fields, Pairs};
 use crate::hash::sha256_parts;
-use field::{Field, put_field, take_field};
+use field::{Field, Flag, put_field, take_field};
 
 pub use field::GovernedError;
 pub use value::{
@@ -50,8 +53,20 @@ pub use value::{
 const DOMAIN: &[u8] = b"claviger/request/v1\0";
 
 macro_rules! governed {
+    (@put $pairs:ident $number:literal $field:ident) => {
+        put_field(&mut $pairs, $number, $field);
+    };
+    (@put $pairs:ident $number:literal $field:ident $form:ident) => {
+        put_field(&mut $pairs, $number, &$form(*$field));
+    };
+    (@take $fields:ident $number:literal) => {
+        take_field($fields, $number)?
+    };
+    (@take $fields:ident $number:literal $form:ident) => {
+        take_field::<$form>($fields, $number)?.0
+    };
     ($($(#[$doc:meta])+ $name:ident ($action:ident) = $word:literal {
-        $($(#[$field_doc:meta])+ $number:literal $field:ident: $type:ty),+ $(,)?
+        $($(#[$field_doc:meta])+ $number:literal $field:ident: $type:ty $(as $form:ident)?),+ $(,)?
     })+) => {
         /// What is asked for that changes state.
         #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +97,7 @@ macro_rules! governed {
                 match self {
                     $(Self::$name { $($field),+ } => {
                         const _: () = assert!(field::ascend(&[0, $($number),+]));
-                        $(put_field(&mut pairs, $number, $field);)+
+                        $(governed!(@put pairs $number $field $($form)?);)+
                     })+
                 }
                 pairs.finish()
@@ -108,7 +123,9 @@ macro_rules! governed {
 
             fn take(word: &str, fields: &mut Fields<'_, '_>) -> Result<Self, GovernedError> {
                 match word {
-                    $($word => Ok(Self::$name { $($field: take_field(fields, $number)?),+ }),)+
+                    $($word => Ok(Self::$name {
+                        $($field: governed!(@take fields $number $($form)?)),+
+                    }),)+
                     _ => Err(GovernedError::Operation),
                 }
             }
@@ -129,12 +146,28 @@ governed! {
         /// The reason given for it.
         2 reason: Option<Reason>,
     }
+    /// Do several acts, one behind the other.
+    ApplyPlan(ApplyPlan) = "apply_plan" {
+        /// The acts in that order, each as it is asked for by itself, without a reason.
+        1 acts: Vec<Vec<u8>>,
+        /// The reason given for it.
+        2 reason: Option<Reason>,
+    }
     /// Approve what somebody asked for, as it was asked for.
     Approve(Approve) = "approve" {
         /// The approval.
         1 approval: ApprovalId,
         /// SHA-256 of what was asked for.
         2 digest: [u8; 32],
+    }
+    /// Say that a person answers for something.
+    AssignCapacity(AssignCapacity) = "assign_capacity" {
+        /// The principal.
+        1 principal: PrincipalId,
+        /// What for.
+        2 capacity: Capacity,
+        /// The reason given for it.
+        3 reason: Option<Reason>,
     }
     /// Give a role.
     AssignRole(AssignRole) = "assign_role" {
@@ -164,6 +197,34 @@ governed! {
         /// The reason given for it.
         2 reason: Option<Reason>,
     }
+    /// Revoke a security officer that a recovery made, before anybody has acknowledged it.
+    CancelRecovery(CancelRecovery) = "cancel_recovery" {
+        /// The officer.
+        1 principal: PrincipalId,
+        /// The reason given for it.
+        2 reason: Option<Reason>,
+    }
+    /// Close an alert.
+    CloseAlert(CloseAlert) = "close_alert" {
+        /// The alert.
+        1 alert: AlertId,
+        /// The reason given for it.
+        2 reason: Option<Reason>,
+    }
+    /// Close emergency access before its time.
+    CloseBreakGlass(CloseBreakGlass) = "close_break_glass" {
+        /// The emergency access.
+        1 id: BreakGlassId,
+        /// The reason given for it.
+        2 reason: Option<Reason>,
+    }
+    /// Close an access review, and withdraw what is to go.
+    CloseReview(CloseReview) = "close_review" {
+        /// The review.
+        1 review: ReviewId,
+        /// The reason given for it.
+        2 reason: Option<Reason>,
+    }
     /// Declare a key compromised.
     CompromiseKey(CompromiseKey) = "compromise_key" {
         /// The key.
@@ -186,6 +247,11 @@ governed! {
         1 time: Timestamp,
         /// The reason given for it.
         2 reason: Option<Reason>,
+    }
+    /// Confirm a further credential of one's own.
+    ConfirmCredential(ConfirmCredential) = "confirm_credential" {
+        /// The credential.
+        1 credential: CredentialId,
     }
     /// Confirm the rights that an older release kept.
     ConfirmRights(ConfirmRights) = "confirm_rights" {
@@ -216,6 +282,8 @@ governed! {
         2 label: Name,
         /// The kind of credential, with what that kind needs.
         3 what: CredentialAsked,
+        /// Does it prove nothing before its holder has confirmed it by another one?
+        4 to_confirm: bool as Flag,
     }
     /// Give a grant.
     CreateGrant(CreateGrant) = "create_grant" {
@@ -289,6 +357,15 @@ governed! {
         /// The reason given for it.
         3 reason: Option<Reason>,
     }
+    /// Decide what stays and what goes of what is reviewed.
+    DecideReview(DecideReview) = "decide_review" {
+        /// The review.
+        1 review: ReviewId,
+        /// What is decided, in the order of what it is decided on, of which each is there once.
+        2 decisions: Vec<(ReviewSubject, ReviewDecision)>,
+        /// The reason given for it.
+        3 reason: Option<Reason>,
+    }
     /// Declare what no machine can know.
     Declare(Declare) = "declare" {
         /// What is declared.
@@ -347,6 +424,15 @@ governed! {
         /// The key.
         1 key: KeyId,
     }
+    /// Redeem an enrolment code, as its owner, for a certificate that is issued for a request.
+    Enrol(Enrol) = "enrol" {
+        /// The code.
+        1 credential: CredentialId,
+        /// SHA-256 of the request.
+        2 request: [u8; 32],
+        /// How long the certificate lives; as long as it can where nothing is said.
+        3 lifetime: Option<Duration>,
+    }
     /// Erase who a principal was.
     ErasePrincipal(ErasePrincipal) = "erase_principal" {
         /// The principal.
@@ -391,6 +477,28 @@ governed! {
         2 from: KeyId,
         /// The key that it shall name.
         3 to: KeyId,
+    }
+    /// Open emergency access for a person.
+    OpenBreakGlass(OpenBreakGlass) = "open_break_glass" {
+        /// Who gets it.
+        1 holder: PrincipalId,
+        /// To which keys.
+        2 keys: Sorted<KeyId>,
+        /// For how long.
+        3 lifetime: Duration,
+        /// The reason given for it.
+        4 reason: Option<Reason>,
+    }
+    /// Open an access review.
+    OpenReview(OpenReview) = "open_review" {
+        /// Whose access.
+        1 scope: ReviewScope,
+        /// Of which ring alone; of all, and of roles and capacities, where nothing is said.
+        2 ring: Option<KeyRingId>,
+        /// Until when it is to be closed, from its opening.
+        3 due_in: Duration,
+        /// The reason given for it.
+        4 reason: Option<Reason>,
     }
     /// Set the policy of a key.
     PutKeyPolicy(PutKeyPolicy) = "put_key_policy" {
@@ -461,6 +569,15 @@ governed! {
         1 grant: GrantId,
         /// The reason given for it.
         2 reason: Option<Reason>,
+    }
+    /// Review what was done by emergency access.
+    ReviewBreakGlass(ReviewBreakGlass) = "review_break_glass" {
+        /// The emergency access.
+        1 id: BreakGlassId,
+        /// What the reviewer finds.
+        2 verdict: BreakGlassVerdict,
+        /// The reason given for it.
+        3 reason: Option<Reason>,
     }
     /// Revoke a credential.
     RevokeCredential(RevokeCredential) = "revoke_credential" {
@@ -544,6 +661,13 @@ governed! {
         /// The reason given for it.
         3 reason: Option<Reason>,
     }
+    /// Say that one has looked at an alert.
+    TriageAlert(TriageAlert) = "triage_alert" {
+        /// The alert.
+        1 alert: AlertId,
+        /// The reason given for it.
+        2 reason: Option<Reason>,
+    }
     /// Change what is said about a key. What is absent stays as it is.
     UpdateKey(UpdateKey) = "update_key" {
         /// The key.
@@ -600,6 +724,15 @@ governed! {
         /// Whether others must approve the grants on it.
         16 grants_under_quorum: Option<bool>,
     }
+    /// Say that a person answers for something no more.
+    WithdrawCapacity(WithdrawCapacity) = "withdraw_capacity" {
+        /// The principal.
+        1 principal: PrincipalId,
+        /// What for.
+        2 capacity: Capacity,
+        /// The reason given for it.
+        3 reason: Option<Reason>,
+    }
     /// Withdraw a declaration.
     WithdrawDeclaration(WithdrawDeclaration) = "withdraw_declaration" {
         /// The declaration.
@@ -633,10 +766,42 @@ impl Governed {
     /// # Errors
     /// [`GovernedError`] for everything that [`Self::encode`] does not write.
     pub fn decode(bytes: &[u8]) -> Result<Self, GovernedError> {
+        let asked = Self::take_one(bytes)?;
+        if asked.is_sound() { Ok(asked) } else { Err(GovernedError::Unsound) }
+    }
+
+    /// Reads an act of a plan.
+    ///
+    /// # Errors
+    /// As [`Self::decode`], and for a plan and for an act with a reason: those of a plan have the plan's.
+    pub fn decode_act(bytes: &[u8]) -> Result<Self, GovernedError> {
+        let asked = Self::take_one(bytes)?;
+        let is_plan = matches!(asked, Self::ApplyPlan { .. });
+        if is_plan || asked.reason().is_some() || !asked.is_sound() {
+            return Err(GovernedError::Unsound);
+        }
+        Ok(asked)
+    }
+
+    /// Reads one, a plan without its acts.
+    fn take_one(bytes: &[u8]) -> Result<Self, GovernedError> {
         cbor::whole_map(bytes, |fields| {
             let word = fields.need(0, |reader| Ok(reader.text()?))?;
             Self::take(word, fields)
         })
+    }
+
+    /// Is it what can be asked for, where its parts do not say so themselves? A plan has acts and not too many, and each thing is decided
+    /// on once.
+    fn is_sound(&self) -> bool {
+        match self {
+            Self::ApplyPlan { acts, .. } => {
+                (1..=Approval::MOST_STEPS).contains(&acts.len())
+                    && acts.iter().all(|act| Self::decode_act(act).is_ok())
+            }
+            Self::DecideReview { decisions, .. } => decisions.is_sorted_by(|(one, _), (next, _)| one < next),
+            _ => true,
+        }
     }
 
     /// SHA-256 of `claviger/request/v1`, a zero byte and the encoding.

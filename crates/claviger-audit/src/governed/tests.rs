@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use claviger_core::AssetId;
 use claviger_core::declaration::{Attestation, Claim, Parameter, Plain, SigningMethod};
 use claviger_core::grant::Conditions;
 use claviger_core::object::Object;
@@ -384,24 +385,43 @@ fn about_people() -> impl Strategy<Value = Governed> {
             same_person_as,
         },
     );
-    let role = (principals(), select(&Role::ALL[..]), reasons(), 0..4_usize).prop_map(
+    let role = (principals(), select(&Role::ALL[..]), reasons(), 0..5_usize).prop_map(
         |(principal, role, reason, which)| match which {
             0 => Governed::AcknowledgeRecovery { principal },
             1 => Governed::AssignRole { principal, role, reason },
-            2 => Governed::RevokePrincipal { principal, reason },
+            2 => Governed::CancelRecovery { principal, reason },
+            3 => Governed::RevokePrincipal { principal, reason },
             _ => Governed::WithdrawRole { principal, role, reason },
         },
     );
-    let what = (any::<[u8; 32]>(), spans(), instants(), 0..4_usize).prop_map(
+    let capacity = (principals(), capacities(), reasons(), any::<bool>()).prop_map(
+        |(principal, capacity, reason, is_given)| {
+            if is_given {
+                Governed::AssignCapacity { principal, capacity, reason }
+            } else {
+                Governed::WithdrawCapacity { principal, capacity, reason }
+            }
+        },
+    );
+    let what = (any::<[u8; 32]>(), spans(), instants(), 0..5_usize).prop_map(
         |(fingerprint, lifetime, expires_at, which)| match which {
             0 => CredentialAsked::AccessKey(lifetime),
             1 => CredentialAsked::Certificate(fingerprint, expires_at),
-            2 => CredentialAsked::ShortLived(lifetime),
+            2 => CredentialAsked::EnrolmentCode(lifetime),
+            3 => CredentialAsked::ShortLived(lifetime),
             _ => CredentialAsked::Token(lifetime),
         },
     );
-    let credential = (principals(), names(), what)
-        .prop_map(|(principal, label, what)| Governed::CreateCredential { principal, label, what });
+    let credential =
+        (principals(), names(), what, any::<bool>()).prop_map(|(principal, label, what, to_confirm)| {
+            Governed::CreateCredential { principal, label, what, to_confirm }
+        });
+    let own = (ids(CredentialId::from_bytes), maybe(any::<[u8; 32]>()), maybe(spans())).prop_map(
+        |(credential, request, lifetime)| match request {
+            None => Governed::ConfirmCredential { credential },
+            Some(request) => Governed::Enrol { credential, request, lifetime },
+        },
+    );
     let revoke = (ids(CredentialId::from_bytes), reasons())
         .prop_map(|(credential, reason)| Governed::RevokeCredential { credential, reason });
     let renew =
@@ -419,9 +439,18 @@ fn about_people() -> impl Strategy<Value = Governed> {
         (ids(ReasonId::from_bytes), reasons()).prop_map(|(id, reason)| Governed::EraseReason { id, reason });
     let erase_principal = (ids(PrincipalId::from_bytes), reasons())
         .prop_map(|(principal, reason)| Governed::ErasePrincipal { principal, reason });
-    let founder = (names(), kinds(), maybe(select(&Role::ALL[..])), any::<[u8; 32]>(), instants()).prop_map(
-        |(name, kind, role, fingerprint, expires_at)| Founder { name, kind, role, fingerprint, expires_at },
-    );
+    let founder = (
+        (names(), kinds(), maybe(select(&Role::ALL[..]))),
+        (maybe(any::<[u8; 32]>()), instants(), maybe(any::<[u8; 32]>())),
+    )
+        .prop_map(|((name, kind, role), (fingerprint, expires_at, request))| Founder {
+            name,
+            kind,
+            role,
+            fingerprint,
+            expires_at,
+            request,
+        });
     let initialize = (vec(founder, 0..4), maybe(any::<u8>()))
         .prop_map(|(principals, quorum)| Governed::Initialize { principals, quorum });
     let recover = (names(), any::<[u8; 32]>(), instants())
@@ -431,7 +460,9 @@ fn about_people() -> impl Strategy<Value = Governed> {
     prop_oneof![
         create,
         role,
+        capacity,
         credential,
+        own,
         renew,
         revoke,
         erase,
@@ -506,6 +537,66 @@ fn about_approvals() -> impl Strategy<Value = Governed> {
     prop_oneof![3 => decision, 1 => rules]
 }
 
+fn capacities() -> impl Strategy<Value = Capacity> {
+    (any::<[u8; 16]>(), 0..7_usize).prop_map(|(id, which)| match which {
+        0 => Capacity::AssetOwner(AssetId::from_bytes(id)),
+        1 => Capacity::Ciso,
+        2 => Capacity::Dpo,
+        3 => Capacity::Executive,
+        4 => Capacity::KeyOwner(KeyId::from_bytes(id)),
+        5 => Capacity::PrivacyOfficer,
+        _ => Capacity::RiskOwner,
+    })
+}
+
+fn about_oversight() -> impl Strategy<Value = Governed> {
+    let alert =
+        (ids(AlertId::from_bytes), reasons(), any::<bool>()).prop_map(|(alert, reason, is_closed)| {
+            if is_closed {
+                Governed::CloseAlert { alert, reason }
+            } else {
+                Governed::TriageAlert { alert, reason }
+            }
+        });
+    let open =
+        (principals(), vec(keys(), 0..4), spans(), reasons()).prop_map(|(holder, keys, lifetime, reason)| {
+            Governed::OpenBreakGlass { holder, keys: keys.into_iter().collect(), lifetime, reason }
+        });
+    let access = (ids(BreakGlassId::from_bytes), maybe(select(&BreakGlassVerdict::ALL[..])), reasons())
+        .prop_map(|(id, verdict, reason)| match verdict {
+            None => Governed::CloseBreakGlass { id, reason },
+            Some(verdict) => Governed::ReviewBreakGlass { id, verdict, reason },
+        });
+    let begin = (select(&ReviewScope::ALL[..]), maybe(rings()), spans(), reasons())
+        .prop_map(|(scope, ring, due_in, reason)| Governed::OpenReview { scope, ring, due_in, reason });
+    let decision = (principals(), maybe(rings()), select(&ReviewDecision::ALL[..]));
+    let review = (ids(ReviewId::from_bytes), maybe(vec(decision, 0..5)), reasons()).prop_map(
+        |(review, decisions, reason)| {
+            let Some(decisions) = decisions else { return Governed::CloseReview { review, reason } };
+            // Each thing once, in their order.
+            let decisions: std::collections::BTreeMap<_, _> =
+                decisions.into_iter().map(|(who, ring, decision)| (subject(who, ring), decision)).collect();
+            Governed::DecideReview { review, decisions: decisions.into_iter().collect(), reason }
+        },
+    );
+    prop_oneof![alert, open, access, begin, review]
+}
+
+fn subject(principal: PrincipalId, ring: Option<KeyRingId>) -> ReviewSubject {
+    match ring {
+        None => ReviewSubject::Office(principal),
+        Some(ring) => ReviewSubject::Uses(principal, ring),
+    }
+}
+
+fn plans() -> impl Strategy<Value = Governed> {
+    let act = prop_oneof![about_rings().boxed(), about_people().boxed(), about_approvals().boxed()];
+    (vec(act, 1..4), reasons()).prop_map(|(acts, reason)| Governed::ApplyPlan {
+        acts: acts.into_iter().map(|act| act.without_reason().encode()).collect(),
+        reason,
+    })
+}
+
 fn anything() -> impl Strategy<Value = Governed> {
     // Boxed: what they are made of would not fit the stack of a test.
     prop_oneof![
@@ -514,6 +605,8 @@ fn anything() -> impl Strategy<Value = Governed> {
         2 => about_people().boxed(),
         2 => about_grants().boxed(),
         1 => about_approvals().boxed(),
+        2 => about_oversight().boxed(),
+        1 => plans().boxed(),
     ]
 }
 
@@ -576,7 +669,7 @@ proptest! {
 fn the_strategies_leave_no_operation_out() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut words = BTreeSet::new();
-    for _ in 0..4000 {
+    for _ in 0..8000 {
         words.insert(anything().new_tree(&mut runner).unwrap().current().word());
     }
     let table =
@@ -588,6 +681,92 @@ fn the_strategies_leave_no_operation_out() {
     for action in actions {
         let special = [Action::PutAlias].contains(action);
         assert_eq!(words.contains(action.name()), !special, "{action}");
+    }
+}
+
+/// What came later is absent where it is not asked for, and is read as it was then.
+#[test]
+fn what_came_later_leaves_older_encodings_as_they_are() {
+    let create = |to_confirm| Governed::CreateCredential {
+        principal: PrincipalId::from_bytes([1; 16]),
+        label: "laptop".parse().unwrap(),
+        what: CredentialAsked::Token(Duration::from_secs(60)),
+        to_confirm,
+    };
+    let (without, with) = (create(false).encode(), create(true).encode());
+    let last = [4, 1];
+    assert!(with.ends_with(&last) && with.len() == without.len() + last.len());
+    assert_eq!(Governed::decode(&without), Ok(create(false)));
+    assert_eq!(Governed::decode(&with), Ok(create(true)));
+    let mut written = with;
+    *written.last_mut().unwrap() = 0;
+    assert_eq!(Governed::decode(&written), Err(GovernedError::Map(MapError::Value)));
+
+    let founder = |fingerprint, request| Governed::Initialize {
+        principals: vec![Founder {
+            name: "ada".parse().unwrap(),
+            kind: PrincipalKind::Human,
+            role: None,
+            fingerprint,
+            expires_at: Timestamp::from_micros(7),
+            request,
+        }],
+        quorum: None,
+    };
+    let head = [&[0xa2, 0x00, 0x6a][..], b"initialize", &[0x01, 0x81]].concat();
+    let named = [&[0x01, 0x63][..], b"ada", &[0x02, 0x65], b"human"].concat();
+    let print = [&[0x04, 0x58, 0x20][..], &[9; 32]].concat();
+    let as_before = [&head[..], &[0xa4], &named, &print, &[0x05, 0x07]].concat();
+    assert_eq!(founder(Some([9; 32]), None).encode(), as_before);
+    // A founder with a code has neither.
+    assert_eq!(founder(None, None).encode(), [&head[..], &[0xa3], &named, &[0x05, 0x07]].concat());
+}
+
+#[test]
+fn a_plan_is_of_acts_that_are_no_plans_and_have_its_reason() {
+    let why = || Reason::new(Some(ReasonCode::Misuse), None);
+    let principal = PrincipalId::from_bytes([1; 16]);
+    let act = |reason| Governed::AssignRole { principal, role: Role::Auditor, reason };
+    let plan = |acts: Vec<Vec<u8>>| Governed::ApplyPlan { acts, reason: why() };
+    let one = act(None).encode();
+    assert_eq!(Governed::decode_act(&one), Ok(act(None)));
+    for acts in [vec![one.clone()], vec![one.clone(); Approval::MOST_STEPS]] {
+        assert_eq!(Governed::decode(&plan(acts.clone()).encode()), Ok(plan(acts)));
+    }
+    let nested = Governed::ApplyPlan { acts: vec![one.clone()], reason: None }.encode();
+    assert_eq!(Governed::decode_act(&nested), Err(GovernedError::Unsound));
+    assert_eq!(Governed::decode_act(&act(why()).encode()), Err(GovernedError::Unsound));
+    for acts in [
+        Vec::new(),
+        vec![one.clone(); Approval::MOST_STEPS + 1],
+        vec![one.clone(), nested],
+        vec![one.clone(), act(why()).encode()],
+        vec![one.clone(), one[..one.len() - 1].to_vec()],
+        vec![Vec::new()],
+    ] {
+        assert_eq!(Governed::decode(&plan(acts.clone()).encode()), Err(GovernedError::Unsound), "{acts:?}");
+    }
+    // Each act is bytes, and not a list of numbers.
+    let bytes = plan(vec![one.clone()]).without_reason().encode();
+    let length = u8::try_from(one.len()).unwrap();
+    let head = [&[0xa2, 0x00, 0x6a][..], b"apply_plan", &[0x01, 0x81, 0x58, length]].concat();
+    assert!((24..256).contains(&one.len()) && bytes == [head, one].concat());
+}
+
+#[test]
+fn each_thing_is_decided_on_once_and_in_order() {
+    let office = |number| ReviewSubject::Office(PrincipalId::from_bytes([number; 16]));
+    let ring = KeyRingId::from_bytes([9; 16]);
+    let uses = |number| ReviewSubject::Uses(PrincipalId::from_bytes([number; 16]), ring);
+    let decide = |subjects: &[ReviewSubject]| Governed::DecideReview {
+        review: ReviewId::from_bytes([1; 16]),
+        decisions: subjects.iter().map(|subject| (*subject, ReviewDecision::Keep)).collect(),
+        reason: None,
+    };
+    let good = decide(&[office(1), office(2), uses(1)]);
+    assert_eq!(Governed::decode(&good.encode()), Ok(good));
+    for wrong in [[office(2), office(1)], [uses(1), office(1)], [uses(1), uses(1)]] {
+        assert_eq!(Governed::decode(&decide(&wrong).encode()), Err(GovernedError::Unsound), "{wrong:?}");
     }
 }
 

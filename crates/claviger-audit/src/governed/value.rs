@@ -120,13 +120,15 @@ pub struct Founder {
     pub kind: PrincipalKind,
     /// Its role.
     pub role: Option<Role>,
-    /// Fingerprint of its certificate.
-    pub fingerprint: [u8; 32],
-    /// When that ends.
+    /// Fingerprint of its certificate; where there is neither that nor a request, it gets an enrolment code.
+    pub fingerprint: Option<[u8; 32]>,
+    /// When its credential ends.
     pub expires_at: Timestamp,
+    /// SHA-256 of the request that its certificate is issued for.
+    pub request: Option<[u8; 32]>,
 }
 
-record!(Founder { 1 name, 2 kind, 3 role, 4 fingerprint, 5 expires_at });
+record!(Founder { 1 name, 2 kind, 3 role, 4 fingerprint, 5 expires_at, 6 request });
 
 /// What kind of credential is to be given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +137,8 @@ pub enum CredentialAsked {
     AccessKey(Duration),
     /// The certificate with this fingerprint, until then.
     Certificate([u8; 32], Timestamp),
+    /// An enrolment code, which can be redeemed for so long.
+    EnrolmentCode(Duration),
     /// An access key with a session token, which lives so long.
     ShortLived(Duration),
     /// A token, which lives so long.
@@ -146,6 +150,7 @@ choice!(CredentialAsked {
     2 Certificate(fingerprint, expires_at),
     3 ShortLived(lifetime),
     4 Token(lifetime),
+    5 EnrolmentCode(lifetime),
 });
 
 /// How labels shall change.

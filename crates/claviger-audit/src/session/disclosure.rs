@@ -64,15 +64,18 @@ impl Level {
         match kind {
             Kind::Key | Kind::Ring => !matches!(self, Self::Minimal),
             Kind::Principal => matches!(self, Self::Full),
-            Kind::Alias
+            Kind::Alert
+            | Kind::Alias
             | Kind::Approval
             | Kind::Asset
+            | Kind::BreakGlass
             | Kind::Credential
             | Kind::Declaration
             | Kind::Governance
             | Kind::Grant
             | Kind::Node
             | Kind::Reason
+            | Kind::Review
             | Kind::RightsReview
             | Kind::Version => false,
         }

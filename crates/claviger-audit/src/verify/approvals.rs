@@ -2,27 +2,34 @@
 //!
 //! Of a decision, the facts have all that it takes: the digest of what was asked for, the verdict, the key and the signature. Whose key that
 //! is, and whether they could decide, is no question of the log's form.
+//!
+//! Of a plan, each step is done in an entry of its own, whose facts are those of what it wrote: a step says which rows of the plan these are, and
+//! they were as they had been shown, or as the steps before it had left them. How many steps there are is sealed: whoever has the form sees that
+//! all were done of a plan that was.
 
-use claviger_core::approval::{Outcome, Verdict};
-use claviger_core::{ApprovalId, PrincipalId};
+use std::collections::BTreeMap;
+
+use claviger_core::approval::{DoneStep, Outcome, SeenRow, Verdict};
+use claviger_core::{Action, ApprovalId, PrincipalId};
 
 use super::finding::Finding;
 use super::objects::{Current, Objects};
 use crate::approval::{Form, is_signed};
 use crate::declaration::deployment_of;
 use crate::fact::{Fact, Field, Kind, Object, OpenApproval, OpenRow, is_fixed, is_sealed};
+use crate::governed::Governed;
 
-/// Looks at the next fact, before it is taken. Of rows as they are found (`as_found`), everything is said at once.
+/// Looks at the next fact, before it is taken, beside all of its entry. Of rows as they are found (`as_found`), everything is said at once.
 pub(super) fn look_at(
     place: (u32, u64),
     as_found: bool,
-    fact: &Fact,
+    (fact, facts): (&Fact, &[Fact]),
     objects: &Objects,
     findings: &mut Vec<Finding>,
 ) {
     let Object::Approval(approval) = fact.object else { return };
     let known = objects.find(&fact.object);
-    if let Some(why) = judge(place, approval, (known, as_found), fact, findings) {
+    if let Some(why) = judge(place, approval, (known, as_found), (fact, facts), findings) {
         let (shard, entry) = place;
         let why = format!("entry {entry} of shard {shard}: {why}");
         findings.push(Finding::ApprovalAltered { approval, why });
@@ -34,7 +41,7 @@ fn judge(
     (shard, entry): (u32, u64),
     approval: ApprovalId,
     (known, as_found): (Option<&Current>, bool),
-    fact: &Fact,
+    (fact, facts): (&Fact, &[Fact]),
     findings: &mut Vec<Finding>,
 ) -> Option<&'static str> {
     if fact.is_removal() {
@@ -63,11 +70,54 @@ fn judge(
     for decided in added.iter().filter(|decided| !is_signed(&now.digest, decided)) {
         findings.push(Finding::ApprovalUnsigned { shard, entry, approval, by: decided.by });
     }
+    let done_before = before.as_ref().map(|before| before.done.as_slice()).unwrap_or_default();
+    let Some(done) = now.done.strip_prefix(done_before) else {
+        return Some("a step that was there is gone, or is another one");
+    };
     let ended_before = before.as_ref().and_then(|before| before.ended);
-    if ended_before.is_some() && !as_found && (now.ended != ended_before || !added.is_empty()) {
+    let goes_on = now.ended != ended_before || !added.is_empty() || !done.is_empty();
+    if ended_before.is_some() && !as_found && goes_on {
         return Some("it had ended");
     }
+    if let ([step, more @ ..], false) = (done, as_found) {
+        if !more.is_empty() {
+            return Some("two steps were done in one");
+        }
+        if is_denied(&now) {
+            return Some("a step was done, and somebody had denied it");
+        }
+        if let Some(why) = misstates(&now, done_before, step, facts) {
+            return Some(why);
+        }
+    }
     is_unfit(&now)
+}
+
+/// What a step says that it moved, held against what its entry wrote.
+fn misstates(
+    approval: &OpenApproval,
+    done_before: &[DoneStep],
+    step: &DoneStep,
+    facts: &[Fact],
+) -> Option<&'static str> {
+    let moved_before = done_before.iter().flat_map(|done| &done.moved);
+    let seen = approval.rows.iter().chain(moved_before);
+    let expected: BTreeMap<_, _> = seen.map(|seen| (seen.object, seen.revision)).collect();
+    let of_plan = facts.iter().filter(|fact| expected.contains_key(&fact.object));
+    let mut written: Vec<_> =
+        of_plan.map(|fact| SeenRow { object: fact.object, revision: fact.revision }).collect();
+    written.sort_unstable_by_key(|seen| seen.object);
+    if written != step.moved {
+        return Some("a step moved other rows of it than it says");
+    }
+    let follows = |seen: &SeenRow| {
+        expected.get(&seen.object).and_then(|revision| revision.checked_add(1)) == Some(seen.revision)
+    };
+    (!written.iter().all(follows)).then_some("a step moved a row that was not as it was shown")
+}
+
+fn is_denied(approval: &OpenApproval) -> bool {
+    approval.decisions.iter().any(|decided| decided.verdict == Verdict::Deny)
 }
 
 /// Does a field that lies open in facts not lie here?
@@ -85,10 +135,26 @@ fn is_unfit(approval: &OpenApproval) -> Option<&'static str> {
     if decisions.iter().any(|decided| decided.by == approval.requester) {
         return Some("who asked for it decided on it");
     }
-    let is_denied = decisions.iter().any(|decided| decided.verdict == Verdict::Deny);
-    let is_approved = !is_denied && approval.approvers().count() >= usize::from(approval.quorum);
+    let is_denied = is_denied(approval);
+    let approve_enough = approval.approvers().count() >= usize::from(approval.quorum);
+    let is_plan = approval.action == Action::ApplyPlan;
+    if !approval.done.is_empty() && !is_plan {
+        return Some("it has steps, and is no plan");
+    }
+    if !approval.done.is_empty() && !approve_enough {
+        return Some("a step was done, and not approved by enough");
+    }
+    if !approval.done.iter().zip(0..).all(|(done, step)| done.step == step) {
+        return Some("its steps were not done one behind the other");
+    }
+    let is_by_another = approval.ended.is_some_and(|ended| ended.by != approval.requester);
     match approval.ended.map(|ended| ended.outcome) {
-        Some(Outcome::Executed) if !is_approved => Some("it was done, and not approved by enough"),
+        Some(Outcome::Executed) if is_denied || !approve_enough => {
+            Some("it was done, and not approved by enough")
+        }
+        Some(Outcome::Executed) if is_plan && (approval.done.is_empty() || is_by_another) => {
+            Some("the plan was done without a step, or by another one than asked for it")
+        }
         Some(Outcome::Denied) if !is_denied => Some("it was denied by nobody"),
         _ => None,
     }
@@ -114,7 +180,18 @@ fn differs(form: &Form, origin: &str, objects: &Objects) -> Option<String> {
     let Ok(OpenRow::Approval(said)) = OpenRow::read(object, &current.fields()) else {
         return Some("its facts do not read".to_owned());
     };
-    form.differs_from(&said).map(|field| format!("the form is of another {field}"))
+    if let Some(field) = form.differs_from(&said) {
+        return Some(format!("the form is of another {field}"));
+    }
+    let is_executed = said.ended.is_some_and(|ended| ended.outcome == Outcome::Executed);
+    let steps = match form.act() {
+        Ok(Governed::ApplyPlan { acts, .. }) => acts.len(),
+        Ok(_) => 0,
+        // What this release does not know is not judged.
+        Err(_) => return None,
+    };
+    let is_whole = if is_executed { said.done.len() == steps } else { said.done.len() <= steps };
+    (!is_whole).then(|| format!("{} of {steps} steps were done", said.done.len()))
 }
 
 #[cfg(test)]
@@ -124,7 +201,7 @@ mod tests {
     use claviger_core::change::Change;
 
     use super::*;
-    use crate::approval::tests::{approval, decided, deployment};
+    use crate::approval::tests::{KEY, approval, decided, deployment, plan};
     use crate::fact::{VeilKey, projection};
 
     const ORIGIN: &str = "shop/audit/root";
@@ -140,7 +217,7 @@ mod tests {
     fn walk(facts: &[Fact]) -> (Objects, Vec<Finding>) {
         let (mut objects, mut findings) = (Objects::default(), Vec::new());
         for (entry, fact) in (0..).zip(facts) {
-            look_at((1, entry), false, fact, &objects, &mut findings);
+            look_at((1, entry), false, (fact, std::slice::from_ref(fact)), &objects, &mut findings);
             objects.take((1, entry), false, [(fact, [7; 32])].into_iter(), &mut findings);
         }
         (objects, findings)
@@ -257,6 +334,144 @@ mod tests {
         let mut all = facts(&history());
         all[3] = Fact { revision: 0, fields: [].into(), ..all[3].clone() };
         assert_eq!(codes(&walk(&all).1), ["approval-altered"]);
+    }
+
+    /// An entry: the fact of the plan, and the other rows that it wrote.
+    type Written = (Fact, Vec<(Object, u64)>);
+
+    /// A plan of two steps, of which the first writes the key and the second the key and a ring that the plan does not rest on.
+    fn planned() -> Vec<Approval> {
+        let asked = plan();
+        let decisions = vec![decided(&asked, Verdict::Approve, 7), decided(&asked, Verdict::Approve, 8)];
+        let approved = Approval { decisions, ..asked.clone() };
+        let step = |step, revision| {
+            let moved = vec![SeenRow { object: Object::Key(KEY), revision }];
+            DoneStep { step, moved }
+        };
+        let half = Approval { done: vec![step(0, 8)], ..approved.clone() };
+        let whole = Approval { done: vec![step(0, 8), step(1, 9)], ..approved.clone() };
+        let end =
+            Ended { outcome: Outcome::Executed, at: Timestamp::from_micros(3_000), by: asked.requester };
+        vec![asked, approved, half, Approval { ended: Some(end), ..whole }]
+    }
+
+    fn entries(writes: &[Approval]) -> Vec<Written> {
+        let ring = Object::Ring(claviger_core::KeyRingId::from_bytes([99; 16]));
+        let written = |at: usize| match at {
+            2 => vec![(Object::Key(KEY), 8)],
+            3 => vec![(ring, 4), (Object::Key(KEY), 9)],
+            _ => Vec::new(),
+        };
+        (0..).zip(facts(writes)).map(|(at, fact)| (fact, written(at))).collect()
+    }
+
+    fn codes_of(entries: &[Written]) -> Vec<&'static str> {
+        let (mut objects, mut findings) = (Objects::default(), Vec::new());
+        for (entry, (fact, written)) in (0..).zip(entries) {
+            let other = |(object, revision): &(Object, u64)| Fact {
+                object: *object,
+                revision: *revision,
+                fields: [].into(),
+                sealed: None,
+            };
+            let all: Vec<_> = std::iter::once(fact.clone()).chain(written.iter().map(other)).collect();
+            look_at((1, entry), false, (fact, &all), &objects, &mut findings);
+            objects.take((1, entry), false, [(fact, [7; 32])].into_iter(), &mut findings);
+        }
+        codes(&findings)
+    }
+
+    #[test]
+    fn a_plan_that_was_done_step_by_step_holds() {
+        assert_eq!(codes_of(&entries(&planned())), [""; 0]);
+        // Somebody stops it behind its first step.
+        let mut stopped = planned();
+        let denial = decided(&stopped[0], Verdict::Deny, 9);
+        stopped[3] = Approval { ended: ended(Outcome::Denied), ..stopped[2].clone() };
+        stopped[3].decisions.push(denial);
+        let mut stopped = entries(&stopped);
+        stopped[3].1.clear();
+        assert_eq!(codes_of(&stopped), [""; 0]);
+    }
+
+    #[test]
+    fn a_step_that_was_not_done_as_it_was_approved_is_found() {
+        let edits: [fn(&mut Vec<Approval>); 9] = [
+            // Before enough had approved.
+            |all| all[1].decisions.truncate(1),
+            |all| all.iter_mut().skip(1).for_each(|one| one.decisions.truncate(1)),
+            // Behind a denial.
+            |all| {
+                let denial = decided(&all[0], Verdict::Deny, 9);
+                all[2].decisions.push(denial);
+            },
+            // Both at once, in another order, another one than before, taken back, or of no plan.
+            |all| all[2].done = all[3].done.clone(),
+            |all| all[2].done[0].step = 1,
+            |all| all[3].done[0].moved.clear(),
+            |all| all[3].done.clear(),
+            |all| all.iter_mut().for_each(|one| one.action = Action::UpdateRing),
+            // By another one than asked.
+            |all| {
+                let by = PrincipalId::from_bytes([5; 16]);
+                all[3].ended = all[3].ended.map(|ended| Ended { by, ..ended });
+            },
+        ];
+        // The first does not go round anything: who approves, approves in time for the step.
+        for (number, edit) in edits.into_iter().enumerate() {
+            let mut writes = planned();
+            edit(&mut writes);
+            let is_found = codes_of(&entries(&writes)).contains(&"approval-altered");
+            assert_eq!(is_found, number != 0, "edit {number}");
+        }
+    }
+
+    #[test]
+    fn a_step_says_what_it_moved_and_moves_nothing_that_was_not_as_shown() {
+        let good = || entries(&planned());
+        let edits: [fn(&mut Vec<Written>); 4] = [
+            // It wrote none of it, another revision, and more than it says.
+            |all| all[2].1.clear(),
+            |all| all[2].1[0].1 = 9,
+            |all| all[2].1.push((plan().rows[1].object, 2)),
+            |all| all[3].1.truncate(1),
+        ];
+        for (number, edit) in edits.into_iter().enumerate() {
+            let mut edited = good();
+            edit(&mut edited);
+            assert!(codes_of(&edited).contains(&"approval-altered"), "edit {number}");
+        }
+        // The key had been written by somebody else in between, and the step says what it found.
+        let mut writes = planned();
+        for one in writes.iter_mut().skip(2) {
+            one.done[0].moved[0].revision = 9;
+        }
+        writes[3].done[1].moved[0].revision = 10;
+        let mut edited = entries(&writes);
+        edited[2].1[0].1 = 9;
+        edited[3].1[1].1 = 10;
+        assert_eq!(codes_of(&edited), ["approval-altered"]);
+    }
+
+    #[test]
+    fn a_plan_that_is_done_was_done_to_its_last_step() {
+        let walked = |writes: &[Approval]| {
+            let (mut objects, mut findings) = (Objects::default(), Vec::new());
+            for (entry, fact) in (0..).zip(facts(writes)) {
+                objects.take((1, entry), false, [(&fact, [7; 32])].into_iter(), &mut findings);
+            }
+            let form = Form::of(&plan(), &deployment());
+            hold(&[form], ORIGIN, &objects, &mut findings);
+            codes(&findings)
+        };
+        let all = planned();
+        assert_eq!(walked(&all), [""; 0]);
+        assert_eq!(walked(&all[..3]), [""; 0]);
+        let early = Approval { done: all[2].done.clone(), ..all[3].clone() };
+        assert_eq!(walked(&[all[0].clone(), early]), ["approval-altered"]);
+        let mut longer = all[3].clone();
+        longer.done.push(DoneStep { step: 2, moved: Vec::new() });
+        assert_eq!(walked(&[all[0].clone(), longer]), ["approval-altered"]);
     }
 
     #[test]

@@ -238,7 +238,7 @@ impl<'a, 'd> Shard<'a, 'd> {
                 }
                 let (place, as_found) = ((shard, index), op == Op::RecordState);
                 for fact in &facts.facts {
-                    approvals::look_at(place, as_found, fact, self.objects, self.findings);
+                    approvals::look_at(place, as_found, (fact, &facts.facts), self.objects, self.findings);
                 }
                 let digested = facts.facts.iter().zip(digests.iter().copied());
                 self.objects.take(place, as_found, digested, self.findings);

@@ -178,6 +178,7 @@ impl Deployment {
             principal: PrincipalRef::Name(who.parse().unwrap()),
             label: "xks".parse().unwrap(),
             what: NewCredential::AccessKey { lifetime: Duration::from_secs(3600) },
+            to_confirm: false,
         };
         // An administrator makes the credentials of who was granted nothing, an officer who did not grant those of others.
         let by = if self.is_granted(who).await { "olga" } else { "ada" };

@@ -1,12 +1,15 @@
 //! `claviger access …`: who can reach what nobody should reach alone, and who can do what.
 
 use clap::{Args, Subcommand};
+use claviger_client::types::Pairs;
 use claviger_client::types::access::{
     AccessAnalysis, AccessAsOf, AccessException, AccessLine, AccessMember, AccessOn, AccessReport,
     AccessStep, AnalyzeAccess, CounterExample, ReportAccess,
 };
 use serde::Serialize;
 
+use super::capacity;
+use super::review::ReviewCommand;
 use crate::clock;
 use crate::failure::Failure;
 use crate::input::when;
@@ -27,14 +30,18 @@ pub enum AccessCommand {
     /// Persons with equal rights are shown together.
     ///
     /// What is known of the deployment is named beside it, and changes nothing of the exit code: whoever holds the machine and the secret of
-    /// its root; whoever ran the set-up and made the keys of others; people who were granted what they use; who made the credentials of
-    /// applications.
+    /// its root; whoever ran the set-up and may have kept the keys or codes of others; people who were granted what they use; who made the
+    /// credentials of applications. With `--strict`, whoever ran the set-up counts like everybody else, until others have signed that their keys
+    /// are theirs alone (`attest ATT-ENROLMENT`).
     Analyze(AnalyzeArgs),
     /// Show who can do what across all keys, by name and by which rule; or who could at an instant
     ///
     /// What a role gives holds of every key, and is one line for each who holds it; grants are shown one by one. `key explain` says the same
     /// of one key.
     Report(ReportArgs),
+    /// Reviews: who has what is looked at, decided on, and what is to go is withdrawn
+    #[command(subcommand)]
+    Review(ReviewCommand),
 }
 
 /// What to look for.
@@ -46,6 +53,9 @@ pub struct AnalyzeArgs {
     /// Only this goal, by number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
     goal: Option<u8>,
+    /// Whoever ran the set-up counts as well, by the keys and codes that may have been kept of it
+    #[arg(long)]
+    strict: bool,
 }
 
 /// What to show.
@@ -72,13 +82,14 @@ impl AccessCommand {
         match self {
             Self::Analyze(args) => args.run(session).await,
             Self::Report(args) => args.run(session).await,
+            Self::Review(command) => command.run(session).await,
         }
     }
 }
 
 impl AnalyzeArgs {
     async fn run(self, session: &Session) -> Result<(), Failure> {
-        let query = AnalyzeAccess { size: Some(self.size), goal: self.goal };
+        let query = AnalyzeAccess { size: Some(self.size), goal: self.goal, founder: self.strict };
         let analysis = session.client()?.analyze_access(&query).await?.value;
         session.format.print(&analysis, shown)?;
         let looked_at = &analysis.looked_at;
@@ -129,7 +140,8 @@ fn shown(analysis: &AccessAnalysis) -> String {
 
 fn example_text(example: &CounterExample) -> String {
     let members: Vec<_> = example.members.iter().map(member_text).collect();
-    let mut text = format!("goal {}, {}: {}\n", example.goal, example.goal_name, members.join(" with "));
+    let who = if members.is_empty() { "whoever ran the set-up".to_owned() } else { members.join(" with ") };
+    let mut text = format!("goal {}, {}: {who}\n", example.goal, example.goal_name);
     let width = example.path.iter().map(|step| step.by.chars().count()).max().unwrap_or_default();
     for AccessStep { by, command, approved_by, .. } in &example.path {
         text.push_str(&format!("  {by:width$}  {command}\n"));
@@ -193,14 +205,15 @@ impl ReportArgs {
 }
 
 fn table(report: &Report) -> String {
-    let mut table = Table::new("rights", &["principal", "on", "may", "by", "if"]);
+    let mut table = Table::new("rights", &["principal", "on", "may", "by", "if", "answers for"]);
     for line in &report.items {
         table.row([
             line.principal_name.to_string(),
-            on_text(&line.on),
+            where_text(line),
             line.actions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             rule_text(line),
             line.conditions.clone().unwrap_or_default(),
+            capacities(line),
         ]);
     }
     match &report.as_of {
@@ -209,6 +222,17 @@ fn table(report: &Report) -> String {
         }
         None => table.text(),
     }
+}
+
+/// With which keys; none, where nothing can be done.
+fn where_text(line: &AccessLine) -> String {
+    if line.actions.is_empty() { "none".to_owned() } else { on_text(&line.on) }
+}
+
+/// What the principal answers for.
+fn capacities(line: &AccessLine) -> String {
+    let names = Pairs::default();
+    line.capacities.iter().map(|held| capacity::text(**held, &names)).collect::<Vec<_>>().join(" ")
 }
 
 fn on_text(on: &AccessOn) -> String {
@@ -229,14 +253,19 @@ fn rule_text(line: &AccessLine) -> String {
     }
 }
 
-/// One line for each action of each right, behind the heads of the columns.
+/// One line for each action of each right, behind the heads of the columns. Who can do nothing, and answers for something, has one without.
 fn csv(items: &[AccessLine]) -> String {
-    let mut text = "principal,on,action,rule,conditions\r\n".to_owned();
+    let mut text = "principal,on,action,rule,conditions,answers_for\r\n".to_owned();
     for line in items {
-        let (principal, on, rule) = (line.principal_name.to_string(), on_text(&line.on), rule_text(line));
+        let (principal, on, rule) = (line.principal_name.to_string(), where_text(line), rule_text(line));
         let conditions = line.conditions.as_deref().unwrap_or_default();
-        for action in &line.actions {
-            let row = [principal.as_str(), &on, action.name(), &rule, conditions].map(quoted);
+        let capacities = capacities(line);
+        let actions: Vec<_> = match line.actions.as_slice() {
+            [] => vec![""],
+            some => some.iter().map(|action| action.name()).collect(),
+        };
+        for action in actions {
+            let row = [principal.as_str(), &on, action, &rule, conditions, &capacities].map(quoted);
             text.push_str(&row.join(","));
             text.push_str("\r\n");
         }
@@ -245,7 +274,7 @@ fn csv(items: &[AccessLine]) -> String {
 }
 
 /// A cell that reads back as it is. What a spreadsheet would take for a formula is text.
-fn quoted(cell: &str) -> String {
+pub(super) fn quoted(cell: &str) -> String {
     let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let guarded = if is_formula { format!("'{cell}") } else { cell.to_owned() };
     if guarded.contains([',', '"', '\r', '\n']) {
@@ -302,6 +331,8 @@ mod tests {
              whoever holds the machine (goals 1, 2)\n  \
              these were granted uses: gina, 3 in all\n"
         );
+        let founder = CounterExample { members: Vec::new(), ..analysis().found.remove(0) };
+        assert!(example_text(&founder).starts_with("goal 1, plaintext: whoever ran the set-up\n"));
         let nobody = AccessAnalysis { found: Vec::new(), ..analysis() };
         assert!(shown(&nobody).starts_with("nobody reaches"));
     }
@@ -309,13 +340,15 @@ mod tests {
     fn lines() -> Vec<AccessLine> {
         let json = serde_json::json!([
             {"principal": ID, "principal_name": "ada", "on": {"every": {}},
-             "actions": ["read_key"], "rule": "role administrator"},
+             "actions": ["read_key"], "rule": "role administrator", "capacities": ["ciso", "dpo"]},
             {"principal": ID, "principal_name": "ada", "on": {"every": {"separation": "relaxed"}},
              "actions": ["read_key"], "rule": "role auditor"},
             {"principal": ID, "principal_name": "app", "on": {"key": {"id": ID, "name": "orders/pan"}},
              "actions": ["encrypt", "decrypt"], "rule": "grant", "grant": ID, "conditions": IF},
             {"principal": ID, "principal_name": "app", "on": {"ring": {"id": ID, "name": "orders"}},
              "actions": ["sign"], "rule": "grant", "grant": ID},
+            {"principal": ID, "principal_name": "dana", "on": {"every": {}}, "actions": [], "rule": "capacity",
+             "capacities": [format!("key_owner:{ID}")]},
         ]);
         serde_json::from_value(json).unwrap()
     }
@@ -324,12 +357,13 @@ mod tests {
     fn each_action_is_a_line_of_values_that_read_back() {
         let (text, conditions) = (csv(&lines()), IF.replace('"', "\"\""));
         let expected = [
-            "principal,on,action,rule,conditions".to_owned(),
-            "ada,every key,read_key,role administrator,".to_owned(),
-            "ada,every key of relaxed rings,read_key,role auditor,".to_owned(),
-            format!("app,key orders/pan,encrypt,grant {ID},\"{conditions}\""),
-            format!("app,key orders/pan,decrypt,grant {ID},\"{conditions}\""),
-            format!("app,ring orders,sign,grant {ID},"),
+            "principal,on,action,rule,conditions,answers_for".to_owned(),
+            "ada,every key,read_key,role administrator,,ciso dpo".to_owned(),
+            "ada,every key of relaxed rings,read_key,role auditor,,".to_owned(),
+            format!("app,key orders/pan,encrypt,grant {ID},\"{conditions}\","),
+            format!("app,key orders/pan,decrypt,grant {ID},\"{conditions}\","),
+            format!("app,ring orders,sign,grant {ID},,"),
+            format!("dana,none,,capacity,,key_owner:{ID}"),
         ];
         assert_eq!(text, expected.map(|line| line + "\r\n").concat());
         assert_eq!(quoted("=1+1"), "'=1+1");

@@ -108,7 +108,7 @@ impl AttestArgs {
     }
 }
 
-/// The deployment that the profile leads to, as the receipt of a call names it. Whoever has a role may make that call.
+/// The deployment that the profile leads to, as the receipt of a call names it. Whoever has a role or a capacity may make that call.
 async fn deployment(client: &Client) -> Result<Name, Failure> {
     let query = ListDeclarations { limit: Some(1), ..ListDeclarations::default() };
     let receipt = client.list_declarations(&query).await?.receipt;

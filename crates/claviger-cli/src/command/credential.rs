@@ -7,9 +7,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use claviger_client::types::SecretText;
 use claviger_client::types::credential::{
     AccessKeySecret, CreateCredential, CreatedCredential, Credential, ListCredentials, NewAccessKey,
-    NewCertificate, NewCredential, NewToken,
+    NewCertificate, NewCredential, NewEnrolmentCode, NewToken,
 };
 use claviger_core::lineage::How;
+use claviger_core::principal::CredentialKind;
 use claviger_core::{CredentialId, Name, Timestamp};
 use serde::Serialize;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -33,22 +34,32 @@ pub(super) const MAX_CERTIFICATE: u64 = 64 * 1024;
 const LIFETIME: Duration = Duration::from_secs(90 * 86_400);
 /// The same for a short-lived access key.
 const SHORT_LIFETIME: Duration = Duration::from_secs(3600);
+/// The same for a code to enrol with.
+const CODE_LIFETIME: Duration = Duration::from_secs(7 * 86_400);
 
 /// Commands about credentials.
 #[derive(Debug, Subcommand)]
 pub enum CredentialCommand {
-    /// Give a principal a credential: a new token or access key, or a certificate that it holds
+    /// Give a principal a credential: a new token or access key, a code to enrol with, or a certificate that it holds
+    ///
+    /// A person begins with a code (`--enrolment-code`): whoever gets it redeems it once by `claviger enrol`, for a certificate for a key that
+    /// nobody else has seen. The code does nothing else.
     ///
     /// An access key signs requests (AWS Signature Version 4) and is for applications only. A principal may hold several
     /// credentials at once. To rotate one, create a second, bring the application over, then revoke the first.
     ///
     /// An administrator makes the credentials of applications, a security officer those of people. A principal that holds a
-    /// role or uses keys of a strict ring gets a further one from itself, or from a security officer who gave it neither, which
-    /// custodians must approve.
+    /// role or a capacity, or uses keys of a strict ring, gets a further one from itself, or from a security officer who gave it none of
+    /// them, which custodians must approve; or else the person itself confirms it (`--to-confirm`), by a certificate that it has.
     #[command(
         after_help = "Example: claviger --profile administrator.toml credential create shop --token --out shop.token"
     )]
     Create(CreateArgs),
+    /// Confirm a credential of your own that was made with `--to-confirm`, by the certificate of the profile
+    ///
+    /// Look at it first: `claviger credential show` says who made it, when, and its fingerprint. One that you do not know is not confirmed, and
+    /// a security officer revokes it.
+    Confirm(ShowArgs),
     /// Renew the credential of the profile, in the last third of its life
     ///
     /// For a certificate a new key is made here, and never leaves this machine; the server issues a certificate for it, if the key of its
@@ -69,7 +80,7 @@ pub enum CredentialCommand {
 
 /// A new credential.
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["kind", "token", "certificate"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["kind", "token", "enrolment_code", "certificate"])))]
 pub struct CreateArgs {
     /// For whom: principal, by name or id
     principal: String,
@@ -85,18 +96,24 @@ pub struct CreateArgs {
     /// The same as `--kind token`
     #[arg(long)]
     token: bool,
+    /// A code by which a person enrols, once: the same as `--kind enrolment-code`
+    #[arg(long)]
+    enrolment_code: bool,
     /// The certificate that the principal presents (PEM or DER); in PEM, followed by those between it and its authority
     #[arg(long, value_name = "FILE")]
     certificate: Option<Source>,
-    /// How long it is valid, of a certificate counted from its begin [default: 90d, or 1h for a short-lived access key]
+    /// How long it is valid, of a certificate counted from its begin [default: 90d; 7d for a code, 1h for a short-lived access key]
     #[arg(long, visible_alias = "ttl", value_name = "SPAN", value_parser = when::parse_span)]
     lifetime: Option<Duration>,
     /// Until when a certificate is valid as a credential: RFC 3339, or so long from now
-    #[arg(long, value_name = "TIME", value_parser = when::parse, requires = "certificate", conflicts_with_all = ["lifetime", "kind", "token"])]
+    #[arg(long, value_name = "TIME", value_parser = when::parse, requires = "certificate", conflicts_with_all = ["lifetime", "kind", "token", "enrolment_code"])]
     until: Option<when::When>,
     /// File for the secret, made anew and for you alone (0600); an access key as variables of the environment
     #[arg(long, value_name = "FILE", conflicts_with = "certificate")]
     out: Option<PathBuf>,
+    /// Of a person who has another certificate: it proves nothing until that person confirms it, and nobody else need approve it
+    #[arg(long, requires = "certificate", conflicts_with_all = ["kind", "token", "enrolment_code"])]
+    to_confirm: bool,
     #[command(flatten)]
     force: ForceArgs,
 }
@@ -106,6 +123,8 @@ pub struct CreateArgs {
 enum MadeKind {
     /// An identifier and a secret that signs requests
     AccessKey,
+    /// A code by which a person enrols, once
+    EnrolmentCode,
     /// A bearer token
     Token,
 }
@@ -140,6 +159,10 @@ impl CredentialCommand {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         match self {
             Self::Create(args) => args.run(session).await,
+            Self::Confirm(args) => {
+                let answer = session.client()?.confirm_credential(args.credential).await?;
+                session.format.print(&answer.value, table)
+            }
             Self::Renew(args) => args.run(session).await,
             Self::List(args) => args.run(session).await,
             Self::Show(args) => {
@@ -170,22 +193,29 @@ struct Made<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     session_token: Option<&'a SecretText>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    enrolment_code: Option<&'a SecretText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     token_file: Option<&'a PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     access_key_file: Option<&'a PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_file: Option<&'a PathBuf>,
 }
 
 impl<'a> Made<'a> {
     fn new(created: &'a CreatedCredential, out: Option<&'a PathBuf>) -> Self {
         let (token, key) = (created.token.as_ref(), created.access_key.as_ref());
+        let code = created.enrolment_code.as_ref();
         let shown = |secret: Option<&'a SecretText>| secret.filter(|_| out.is_none());
         Self {
             credential: &created.credential,
             token: shown(token),
             secret_access_key: shown(key.map(|key| &key.secret_access_key)),
             session_token: shown(key.and_then(|key| key.session_token.as_ref())),
+            enrolment_code: shown(code),
             token_file: token.and(out),
             access_key_file: key.and(out),
+            code_file: code.and(out),
         }
     }
 }
@@ -198,9 +228,10 @@ struct Secret {
 
 impl Secret {
     fn of(created: &CreatedCredential) -> Option<Self> {
-        let token =
-            created.token.as_ref().map(|token| Self { text: joined(&[token.reveal()]), what: "the token" });
-        token.or_else(|| created.access_key.as_ref().map(Self::of_access_key))
+        let of = |text: &SecretText, what| Self { text: joined(&[text.reveal()]), what };
+        let token = created.token.as_ref().map(|token| of(token, "the token"));
+        let code = created.enrolment_code.as_ref().map(|code| of(code, "the code"));
+        token.or(code).or_else(|| created.access_key.as_ref().map(Self::of_access_key))
     }
 
     /// As variables of the environment, the form that a shell and the SDKs' users know.
@@ -233,14 +264,31 @@ impl CreateArgs {
             principal: self.principal.clone(),
             label: self.label.clone().into(),
             credential: self.new_credential()?,
+            to_confirm: self.to_confirm,
         };
         let created = session.client()?.create_credential(&request).await;
         let created = created.map_err(|error| again(error.into(), &request))?.value;
-        hand_over(session, &created, self.out.as_ref(), self.force)
+        hand_over(session, &created, self.out.as_ref(), self.force)?;
+        if self.to_confirm {
+            let id = &created.credential.id;
+            note(&format!(
+                "its holder confirms it, by a certificate that they have: claviger credential confirm {id}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn is_code(&self) -> bool {
+        self.enrolment_code || self.kind == Some(MadeKind::EnrolmentCode)
     }
 
     fn new_credential(&self) -> Result<NewCredential, Failure> {
-        let lifetime = self.lifetime.unwrap_or(if self.short_lived { SHORT_LIFETIME } else { LIFETIME });
+        let usual = match (self.short_lived, self.is_code()) {
+            (true, _) => SHORT_LIFETIME,
+            (false, true) => CODE_LIFETIME,
+            (false, false) => LIFETIME,
+        };
+        let lifetime = self.lifetime.unwrap_or(usual);
         let lifetime_seconds = lifetime.as_secs();
         Ok(match (&self.certificate, self.kind) {
             (Some(source), _) => {
@@ -257,7 +305,12 @@ impl CreateArgs {
             (None, Some(MadeKind::AccessKey)) => {
                 NewCredential::AccessKey(NewAccessKey { lifetime_seconds, short_lived: self.short_lived })
             }
-            (None, Some(MadeKind::Token) | None) => NewCredential::Token(NewToken { lifetime_seconds }),
+            (None, _) if self.is_code() => {
+                NewCredential::EnrolmentCode(NewEnrolmentCode { lifetime_seconds })
+            }
+            (None, Some(MadeKind::EnrolmentCode | MadeKind::Token) | None) => {
+                NewCredential::Token(NewToken { lifetime_seconds })
+            }
         })
     }
 }
@@ -365,7 +418,14 @@ impl ListArgs {
 
 /// Until when it proves its principal, or what ended it, when, by whom and why.
 fn state(credential: &Credential) -> String {
-    let Some(ended) = &credential.ended else { return format!("active until {}", credential.expires_at) };
+    let Some(ended) = &credential.ended else {
+        let until = credential.expires_at;
+        return match (credential.awaits_confirmation, *credential.kind) {
+            (true, _) => format!("waits until {until} for its holder to confirm it"),
+            (false, CredentialKind::EnrolmentCode) => format!("can be redeemed until {until}"),
+            (false, _) => format!("active until {until}"),
+        };
+    };
     let how = match *ended.how {
         How::PrincipalRevoked => format!("{} was revoked", named(&credential.names, credential.principal)),
         how => how.to_string().replace('_', " "),
@@ -424,6 +484,7 @@ mod tests {
             principal: "ada".to_owned(),
             label: "laptop".parse::<Name>().unwrap().into(),
             credential,
+            to_confirm: false,
         };
         let pending = || Failure::pending("approval-required", 403, "why", ApprovalId::from_bytes([1; 16]));
         let advised = |credential| again(pending(), &request(credential)).to_string();
@@ -447,6 +508,18 @@ mod tests {
             state(&serde_json::from_value(json).unwrap())
         };
         assert_eq!(credential(serde_json::Value::Null), "active until 2026-04-01T00:00:00Z");
+        let of_kind = |kind: &str, awaits: bool| {
+            let json = serde_json::json!({
+                "id": id, "principal": id, "kind": kind, "digest": "00", "label": "laptop", "standing": "active",
+                "awaits_confirmation": awaits, "created_at": "2026-01-01T00:00:00Z",
+                "expires_at": "2026-04-01T00:00:00Z", "revision": 1,
+            });
+            state(&serde_json::from_value(json).unwrap())
+        };
+        let redeemed = "can be redeemed until 2026-04-01T00:00:00Z";
+        assert_eq!(of_kind("enrolment_code", false), redeemed);
+        let waits = "waits until 2026-04-01T00:00:00Z for its holder to confirm it";
+        assert_eq!(of_kind("certificate", true), waits);
         let expired = serde_json::json!({"how": "expired", "at": "2026-04-01T00:00:00Z"});
         assert_eq!(credential(expired), "ended: expired at 2026-04-01T00:00:00Z");
         let left = serde_json::json!({

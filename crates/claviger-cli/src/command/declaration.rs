@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand};
 use claviger_client::types::Pairs;
 use claviger_client::types::declaration::{
-    Attestation, Declaration, Declare, Declared, Document, ListDeclarations, Parameter, Supply,
+    Attestation, Build, Declaration, Declare, Declared, Document, ListDeclarations, Parameter, Supply,
 };
 use claviger_client::types::text::Sha256;
 use claviger_compliance::Catalogue;
-use claviger_core::declaration::{DeclarationKind, DocumentSort, Plain};
+use claviger_core::declaration::{BuildSort, DeclarationKind, DocumentSort, Plain};
 use claviger_core::{DeclarationId, PrincipalId};
 use claviger_crypto::digest::sha256;
 
@@ -46,6 +46,11 @@ pub enum AddCommand {
     /// `claviger compliance explain CONTROL` shows parameters with their defaults. It is in force from the instant that it names, and
     /// never from before it was declared; of several the one that began last. Evaluations say which are declared.
     Parameter(ParameterArgs),
+    /// A program or a configuration that may run, by its digest; custodians approve it
+    ///
+    /// Nodes say by which program and which configuration they run: `claviger status` shows both. Evaluations (GOV-05) hold each against those
+    /// that were approved before it ran. Withdraw one, and it may not run any more.
+    Build(BuildArgs),
     /// A policy, a procedure, a plan or a risk record, by its digest; the document itself stays with you
     Document(DocumentArgs),
     /// A supplier who holds keys, or works with them
@@ -68,6 +73,27 @@ pub struct ParameterArgs {
     #[arg(long, value_name = "TEXT")]
     basis: String,
     /// From when on: RFC 3339, or so long from now [default: now]
+    #[arg(long, value_name = "WHEN", value_parser = when::parse)]
+    effective_from: Option<When>,
+}
+
+/// A program or a configuration.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("which").required(true).args(["file", "digest"])))]
+pub struct BuildArgs {
+    /// Its file, of which nothing but its SHA-256 is sent
+    #[arg(long, value_name = "FILE")]
+    file: Option<Source>,
+    /// Its SHA-256, as `claviger status` and whoever builds it say it
+    #[arg(long, value_name = "DIGEST")]
+    digest: Option<Sha256>,
+    /// What it is
+    #[arg(long, value_parser = one_of::<BuildSort>(BuildSort::ALL.map(BuildSort::name)), default_value = "build")]
+    sort: BuildSort,
+    /// What it is called, and what was changed
+    #[arg(long, value_name = "TEXT")]
+    title: String,
+    /// From when on it may run: RFC 3339, or so long from now [default: now]
     #[arg(long, value_name = "WHEN", value_parser = when::parse)]
     effective_from: Option<When>,
 }
@@ -175,6 +201,7 @@ impl AddCommand {
     fn declare(self) -> Result<Declare, Failure> {
         Ok(match self {
             Self::Parameter(args) => args.declare()?,
+            Self::Build(args) => args.declare()?,
             Self::Document(args) => args.declare()?,
             Self::Supplier(args) => args.declare(Declared::Supplier),
             Self::Device(args) => args.declare(Declared::Device),
@@ -197,6 +224,20 @@ impl ParameterArgs {
         let effective_from = self.effective_from.map_or(now, |when| when.after(now)).into();
         let parameter = Parameter { name: self.name.into(), value: self.value.into(), effective_from };
         Ok(Declare { declared: Declared::Parameter(parameter), text: self.basis })
+    }
+}
+
+impl BuildArgs {
+    fn declare(self) -> Result<Declare, Failure> {
+        let sha256 = match (self.digest, self.file) {
+            (Some(digest), _) => digest,
+            (None, Some(file)) => Sha256(sha256(&file.read(MAX_DOCUMENT)?)),
+            (None, None) => return Err(Failure::usage("say which: `--file FILE`, or `--digest DIGEST`")),
+        };
+        let now = clock::now();
+        let effective_from = self.effective_from.map_or(now, |when| when.after(now)).into();
+        let build = Build { sort: self.sort.into(), sha256: sha256.into(), effective_from };
+        Ok(Declare { declared: Declared::Build(build), text: self.title })
     }
 }
 
@@ -264,6 +305,10 @@ fn in_short(one: &Declaration) -> String {
         Declared::Parameter(parameter) => {
             format!("{} from {}: {}", parameter.value, parameter.effective_from, one.text)
         }
+        Declared::Build(build) => format!("{}: {}", build.sha256, one.text),
+        Declared::PolicyFiles(files) => {
+            format!("{} differences at {}: {}", files.differences, files.compared_at, one.text)
+        }
         Declared::Device(_) | Declared::Document(_) | Declared::Module(_) | Declared::Supplier(_) => {
             one.text.clone()
         }
@@ -302,6 +347,14 @@ fn joined(values: &[impl ToString]) -> String {
 fn said(declared: &Declared, names: &Pairs) -> Vec<(&'static str, String)> {
     match declared {
         Declared::Attestation(attestation) => said_of_statement(attestation),
+        Declared::Build(build) => {
+            vec![("sha256", build.sha256.to_string()), ("effective from", build.effective_from.to_string())]
+        }
+        Declared::PolicyFiles(files) => vec![
+            ("sha256", files.sha256.to_string()),
+            ("differences", files.differences.to_string()),
+            ("compared at", files.compared_at.to_string()),
+        ],
         Declared::Document(document) => vec![
             ("sha256", document.sha256.to_string()),
             ("reviewed at", document.reviewed_at.to_string()),
@@ -378,6 +431,34 @@ mod tests {
         assert_eq!(document.sha256.0, Sha256(sha256(b"a policy")));
         assert_eq!(joined(&document.covers), "GOV-04");
         assert!(document.reviewed_at < document.next_review_at);
+    }
+
+    #[test]
+    fn what_may_run_is_named_by_its_file_or_its_digest_and_by_one_of_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("claviger");
+        std::fs::write(&file, "a program").unwrap();
+        let digest = Sha256(sha256(b"a program"));
+        let (file, hex) = (file.to_str().unwrap(), digest.to_string());
+        for line in [["build", "--file", file], ["build", "--digest", &hex]] {
+            let line = [&line[..], &["--title", "release 2"]].concat();
+            let Declare { declared, text } = declare(&line);
+            let Declared::Build(build) = declared else { panic!("{declared:?}") };
+            assert_eq!(
+                (build.sort.0, build.sha256.0, text.as_str()),
+                (BuildSort::Build, digest, "release 2")
+            );
+        }
+        let Declare { declared, .. } =
+            declare(&["build", "--digest", &hex, "--sort", "configuration", "--title", "more memory"]);
+        let Declared::Build(build) = declared else { panic!("{declared:?}") };
+        assert_eq!(build.sort.0, BuildSort::Configuration);
+        let refused = |words: &[&str]| {
+            let line = ["declaration", "add", "build", "--title", "x"].iter().chain(words);
+            <Line as clap::Parser>::try_parse_from(line).is_err()
+        };
+        assert!(refused(&[]) && refused(&["--file", file, "--digest", &hex]));
+        assert!(refused(&["--digest", &hex.to_uppercase()]) && refused(&["--digest", &hex[1..]]));
     }
 
     #[test]

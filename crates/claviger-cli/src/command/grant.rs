@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use claviger_client::types::grant::{Conditions, CreateGrant, Grant, GrantOn, ListGrants};
 use claviger_client::types::text::{Covered, NetworkText};
 use claviger_client::types::{GiveReason, Pairs};
+use claviger_core::grant::GrantOrigin;
 use claviger_core::{Action, GrantId, Timestamp};
 
 use super::paging::Paging;
@@ -199,9 +200,13 @@ fn conditions(conditions: &Conditions) -> String {
 /// Whether it is honoured, until when, or what ended it, in a few words.
 fn state(grant: &Grant) -> String {
     let Some(ended) = &grant.ended else {
+        let what = match *grant.origin {
+            GrantOrigin::BreakGlass => "EMERGENCY ACCESS",
+            GrantOrigin::Direct | GrantOrigin::KeyPolicy => "active",
+        };
         return match &grant.ends {
-            Some(ends) => format!("active until {ends}"),
-            None => "active".to_owned(),
+            Some(ends) => format!("{what} until {ends}"),
+            None => what.to_owned(),
         };
     };
     let what = match (&ended.grant, &ended.principal) {

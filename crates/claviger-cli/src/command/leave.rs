@@ -11,6 +11,7 @@ use claviger_core::principal::{CredentialKind, PrincipalKind, Role};
 use claviger_core::reason::ReasonCode;
 use serde::Serialize;
 
+use super::capacity;
 use super::reason::{self, MaybeWhyArgs};
 use crate::failure::Failure;
 use crate::input::consent::Consent;
@@ -76,6 +77,11 @@ fn next(left: &Departure) -> Vec<Step> {
     }
     steps.extend(left.accounts.iter().map(further_account));
     steps.extend(left.roles.iter().filter_map(|role| role_to_fill(*role, left.quorum)));
+    steps.extend(left.capacities.iter().map(|held| {
+        let answered = capacity::text(**held, &left.names);
+        let because = format!("{name} answered for it, and nobody may do so now: {answered}");
+        Step::new(because, [format!("claviger capacity give PRINCIPAL {answered} --reason TEXT")])
+    }));
     steps.extend(left.approved.iter().map(|id| {
         let because = format!("{name} had approved it, which does not count any more: somebody else must");
         let commands = ["show", "approve"].map(|step| format!("claviger approval {step} {id}"));
@@ -135,6 +141,7 @@ fn to_replace(made: &Credential, left: &Departure) -> Step {
     let what = match *made.kind {
         CredentialKind::AccessKey => "--kind access-key --out FILE",
         CredentialKind::Certificate => "--certificate FILE",
+        CredentialKind::EnrolmentCode => "--enrolment-code --out FILE",
         CredentialKind::Token => "--kind token --out FILE",
     };
     let commands = [
@@ -166,6 +173,7 @@ fn text(leaving: &Leaving) -> String {
 fn rows(left: &Departure) -> Vec<(&'static str, String)> {
     let principal = &left.principal;
     let roles = left.roles.iter().map(|left| format!("{} (others with it: {})", left.role, left.others));
+    let capacities = left.capacities.iter().map(|held| capacity::text(**held, &left.names));
     let keys = left.keys.iter().map(|key| key.name.to_string());
     let grants = left.grants.iter().map(|grant| {
         let on = match &grant.on {
@@ -190,6 +198,7 @@ fn rows(left: &Departure) -> Vec<(&'static str, String)> {
         ("reason", reason::reported(principal.reason.as_ref())),
         ("reason id", reason::id_of(principal.reason.as_ref())),
         ("roles that ended", listed(roles, false)),
+        ("capacities that ended", listed(capacities, false)),
         ("credentials that ended", listed(left.credentials.iter().map(ToString::to_string), false)),
         ("grants that ended", listed(grants, left.more_grants)),
         ("requests that were cancelled", listed(left.cancelled.iter().map(ToString::to_string), false)),
@@ -256,6 +265,7 @@ mod tests {
         let key = "02940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e";
         let (text, steps) = said(serde_json::json!({
             "roles": [{"role": "custodian", "others": 2}, {"role": "auditor", "others": 0}],
+            "capacities": [format!("key_owner:{ID}"), "dpo"],
             "cancelled": [ID],
             "approved": [key],
             "keys": [{"id": key, "name": "orders/pan"}, {"id": ID, "name": "orders/cvv"}],
@@ -277,6 +287,8 @@ mod tests {
                 "claviger principal leave cora-2 --reason TEXT",
                 "claviger role assign PRINCIPAL custodian --reason TEXT",
                 "claviger role assign PRINCIPAL auditor --reason TEXT",
+                &format!("claviger capacity give PRINCIPAL key_owner:{ID} --reason TEXT"),
+                "claviger capacity give PRINCIPAL dpo --reason TEXT",
                 &format!("claviger approval show {key}"),
                 &format!("claviger approval approve {key}"),
                 &format!("claviger approval show {ID}"),

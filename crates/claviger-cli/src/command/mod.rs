@@ -1,25 +1,31 @@
 //! The commands, one module per noun.
 
 mod access;
+mod alert;
 pub(crate) mod alias;
 mod approval;
 mod asset;
 mod attest;
 mod audit;
+mod break_glass;
+mod capacity;
 mod clock;
 mod compliance;
 mod credential;
 mod declaration;
 mod demo;
+mod enrol;
 mod governance;
 mod grant;
 mod key;
 mod leave;
 mod material;
 mod paging;
+mod policy;
 mod principal;
 mod reason;
 mod renew;
+mod review;
 mod rights;
 mod ring;
 mod role;
@@ -92,6 +98,9 @@ pub enum Command {
     /// Roles of people
     #[command(subcommand)]
     Role(RoleCommand),
+    /// Capacities of people: what they answer for, and so which statements are theirs to sign
+    #[command(subcommand)]
+    Capacity(CapacityCommand),
     /// Grants: which application may use which key, for what
     #[command(subcommand)]
     Grant(GrantCommand),
@@ -104,12 +113,40 @@ pub enum Command {
     /// Credentials: what proves a principal
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// Redeem a code for a certificate, with a key that is made here and that nobody else sees
+    ///
+    /// Whoever sets a deployment up, or a security officer, gives each person a code, which is good once. The key is made on this machine, the
+    /// server issues a certificate for it, and a profile names both. No profile is needed for it.
+    Enrol(EnrolArgs),
     /// Approvals: what one person asked for that others must approve
     #[command(subcommand)]
     Approval(ApprovalCommand),
+    /// Emergency access: a person without a role uses named keys for some hours, and another one reviews it
+    #[command(subcommand)]
+    BreakGlass(BreakGlassCommand),
+    /// Alerts: what the server found that somebody must look at
+    #[command(subcommand)]
+    Alert(AlertCommand),
     /// The rules of the deployment: how many must approve, and for how long rights last
     #[command(subcommand)]
     Governance(GovernanceCommand),
+    /// Show what would change to make the deployment what files say: by name, with what of it others must approve
+    ///
+    /// The files are all `*.toml` of a directory: `[governance]`, `[[ring]]`, `[[principal]]`, `[[asset]]`, `[[key]]`, `[[grant]]`, `[[parameter]]`,
+    /// by names alone. What they do not say is left as it is. What is there and in no file is told and stays; of a kind that no file mentions
+    /// nothing is told. Nothing is changed.
+    Plan(PlanArgs),
+    /// Make the deployment what files say
+    ///
+    /// What you may do alone is done at once, in an order in which it can be. For the rest one plan is asked for, which others approve as a
+    /// whole: the command ends with exit code 3 and the identifier of the approval, and given again it does the steps. Cut off, it goes on where
+    /// it was. Nothing is ever taken away.
+    Apply(ApplyArgs),
+    /// Write out what there is
+    #[command(subcommand)]
+    Export(ExportCommand),
+    /// Hold the deployment against files; exit code 4 if it differs
+    Drift(DriftArgs),
     /// Reasons that people gave
     #[command(subcommand)]
     Reason(ReasonCommand),
@@ -128,18 +165,23 @@ pub enum Command {
 }
 
 pub(crate) use access::AccessCommand;
+pub(crate) use alert::AlertCommand;
 pub(crate) use approval::ApprovalCommand;
 pub(crate) use asset::AssetCommand;
 pub(crate) use attest::AttestArgs;
 pub(crate) use audit::AuditCommand;
+pub(crate) use break_glass::BreakGlassCommand;
+pub(crate) use capacity::CapacityCommand;
 pub(crate) use clock::ClockCommand;
 pub(crate) use compliance::ComplianceCommand;
 pub(crate) use credential::CredentialCommand;
 pub(crate) use declaration::DeclarationCommand;
 pub(crate) use demo::DemoArgs;
+pub(crate) use enrol::EnrolArgs;
 pub(crate) use governance::GovernanceCommand;
 pub(crate) use grant::GrantCommand;
 pub(crate) use key::KeyCommand;
+pub(crate) use policy::{ApplyArgs, DriftArgs, ExportCommand, PlanArgs};
 pub(crate) use principal::PrincipalCommand;
 pub(crate) use reason::ReasonCommand;
 pub(crate) use rights::RightsCommand;
@@ -184,19 +226,27 @@ impl Command {
             | Self::Reencrypt(_)
             | Self::Unwrap(_) => Call::Use,
             Self::Access(_)
+            | Self::Alert(_)
+            | Self::Apply(_)
             | Self::Approval(_)
             | Self::Asset(_)
             | Self::Attest(_)
             | Self::Audit(_)
+            | Self::BreakGlass(_)
+            | Self::Capacity(_)
             | Self::Clock(_)
             | Self::Completions(_)
             | Self::Compliance(_)
             | Self::Credential(_)
             | Self::Declaration(_)
+            | Self::Drift(_)
+            | Self::Enrol(_)
+            | Self::Export(_)
             | Self::Governance(_)
             | Self::Grant(_)
             | Self::Key(_)
             | Self::Man(_)
+            | Self::Plan(_)
             | Self::Principal(_)
             | Self::Reason(_)
             | Self::Rights(_)
@@ -232,12 +282,20 @@ impl Command {
             Self::PublicKey(args) => args.run(session).await,
             Self::Principal(command) => command.run(session).await,
             Self::Role(command) => command.run(session).await,
+            Self::Capacity(command) => command.run(session).await,
             Self::Grant(command) => command.run(session).await,
             Self::Rights(command) => command.run(session).await,
             Self::Access(command) => command.run(session).await,
             Self::Credential(command) => command.run(session).await,
+            Self::Enrol(args) => args.run(session).await,
             Self::Approval(command) => command.run(session).await,
+            Self::BreakGlass(command) => command.run(session).await,
+            Self::Alert(command) => command.run(session).await,
             Self::Governance(command) => command.run(session).await,
+            Self::Plan(args) => args.run(session).await,
+            Self::Apply(args) => args.run(session).await,
+            Self::Export(command) => command.run(session).await,
+            Self::Drift(args) => args.run(session).await,
             Self::Reason(command) => command.run(session).await,
             Self::Audit(command) => command.run(session).await,
             Self::Compliance(command) => command.run(session).await,

@@ -6,6 +6,7 @@ use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Princip
 use claviger_core::principal::{PrincipalKind, Status};
 use claviger_core::{Name, PrincipalId};
 
+use super::capacity;
 use super::leave::LeaveArgs;
 use super::paging::Paging;
 use super::reason::{self, WhyArgs};
@@ -60,6 +61,14 @@ pub enum PrincipalCommand {
     /// system, who ran the recovery and why: whoever has the machine and the secret of its root can.
     #[command(after_help = "Example: claviger principal acknowledge-recovery officer-3")]
     AcknowledgeRecovery(ShowArgs),
+    /// Cancel the recovery that made a security officer, as a custodian: the officer is revoked for ever
+    ///
+    /// Within 72 hours of the recovery, as long as nobody has acknowledged it. It is revoked even where it is the last officer: whoever has the
+    /// machine and the secret of its root should not have made it.
+    #[command(
+        after_help = "Example: claviger --profile custodian-1.toml principal cancel-recovery officer-3 --reason \"nobody of us ran it\""
+    )]
+    CancelRecovery(RevokeArgs),
 }
 
 /// A new principal.
@@ -95,7 +104,7 @@ pub struct ShowArgs {
     principal: String,
 }
 
-/// Whom to revoke, or to erase.
+/// Whom to revoke, whose recovery to cancel, or whom to erase.
 #[derive(Debug, Args)]
 pub struct RevokeArgs {
     /// Principal, by name or id
@@ -121,6 +130,12 @@ impl PrincipalCommand {
             }
             Self::Show(args) => client.read_principal(&args.principal).await?,
             Self::AcknowledgeRecovery(args) => client.acknowledge_recovery(&args.principal).await?,
+            Self::CancelRecovery(args) => {
+                let question =
+                    format!("principal `{}` is revoked for ever, its name with it.", args.principal);
+                Consent::of(args.yes).require(&question, &args.principal)?;
+                client.cancel_recovery(&args.principal, &args.why.into()).await?
+            }
             Self::Erase(args) => {
                 let question = format!(
                     "who principal `{}` was is erased for ever. Nothing in the log leads to it any more.",
@@ -147,13 +162,15 @@ impl ListArgs {
             async |cursor, limit| Ok(client.list_principals(&ListPrincipals { cursor, limit }).await?.value);
         let page = self.paging.collect(fetch).await?;
         session.format.print(&page, |page| {
-            let mut table = Table::new("principals", &["name", "kind", "status", "roles", "id"]);
+            let heads = ["name", "kind", "status", "roles", "capacities", "id"];
+            let mut table = Table::new("principals", &heads);
             for principal in &page.items {
                 table.row([
                     principal.name.to_string(),
                     principal.kind.to_string(),
                     principal.standing.to_string(),
                     roles(principal),
+                    capacities(principal),
                     principal.id.to_string(),
                 ]);
             }
@@ -196,6 +213,12 @@ fn roles(principal: &Principal) -> String {
     }
 }
 
+/// What it answers for.
+fn capacities(principal: &Principal) -> String {
+    let held = principal.capacities.iter().map(|held| capacity::text(*held.capacity, &principal.names));
+    held.collect::<Vec<_>>().join(", ")
+}
+
 /// One principal as text.
 pub(super) fn table(principal: &Principal) -> String {
     record(&[
@@ -204,6 +227,7 @@ pub(super) fn table(principal: &Principal) -> String {
         ("kind", principal.kind.to_string()),
         ("status", principal.standing.to_string()),
         ("roles", roles(principal)),
+        ("capacities", capacity::shown(principal)),
         ("home", principal.home.as_ref().map(|ring| named(&principal.names, ring)).unwrap_or_default()),
         ("environment", principal.environment.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("same person as", same_person(principal)),

@@ -27,7 +27,7 @@ use crate::output::{note, record, warn};
 use crate::session::Session;
 
 /// The label of a certificate in PEM.
-const CERTIFICATE: &str = "CERTIFICATE";
+pub(super) const CERTIFICATE: &str = "CERTIFICATE";
 /// The same of a request (RFC 7468, 7).
 const REQUEST: &str = "CERTIFICATE REQUEST";
 
@@ -251,15 +251,15 @@ impl RenewArgs {
 }
 
 /// A new key, and the request for a certificate that it signed.
-struct NewKey {
+pub(super) struct NewKey {
     /// The private key in PEM (PKCS #8).
-    key: SecretText,
+    pub(super) key: SecretText,
     /// The request in DER (PKCS #10).
-    request: Vec<u8>,
+    pub(super) request: Vec<u8>,
 }
 
 impl NewKey {
-    fn make(name: &str) -> Result<Self, Failure> {
+    pub(super) fn make(name: &str) -> Result<Self, Failure> {
         let failed = |error: rcgen::Error| Failure::failed(format!("no key could be made: {error}"));
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
         let mut params = CertificateParams::default();

@@ -1,7 +1,8 @@
 //! `claviger status`.
 
 use claviger_client::types::system::{
-    ApprovalFigures, CredentialEnding, EvaluationState, NewestScan, SystemStatus,
+    AlertFigures, AlertReceiver, ApprovalFigures, BreakGlassFigures, CredentialEnding, EvaluationState,
+    NewestScan, OpenAlerts, ReviewFigures, SystemStatus,
 };
 
 use super::rights;
@@ -52,6 +53,7 @@ fn table(status: &SystemStatus) -> String {
             ),
         ),
         ("approvals", approvals_of(status)),
+        ("alerts", alerts_of(&status.alerts)),
         ("rows", rows_of(status)),
         ("stored secrets", secrets_of(status)),
         ("evaluation", evaluation_of(status)),
@@ -111,9 +113,13 @@ fn table(status: &SystemStatus) -> String {
         text.push_str(&format!("RELAXED: separation of duties in {rings} rings; `ring list` names them\n"));
     }
     text.push_str(&approvals_warning(status));
+    text.push_str(&emergencies(status.break_glass));
+    text.push_str(&overdue(status));
+    text.push_str(&alerts_warning(&status.alerts));
     for officer in &status.unacknowledged_recoveries {
         text.push_str(&format!(
-            "RECOVERED: security officer `{officer}` was made on the machine; `principal acknowledge-recovery {officer}` by another person\n"
+            "RECOVERED: security officer `{officer}` was made on the machine; `principal acknowledge-recovery {officer}` by another person, or \
+             `principal cancel-recovery {officer}` by a custodian\n"
         ));
     }
     for ending in &status.credentials_ending {
@@ -160,6 +166,72 @@ fn approvals_warning(status: &SystemStatus) -> String {
     }
 }
 
+fn alerts_of(figures: &AlertFigures) -> String {
+    let told = match figures.receivers.len() {
+        0 => "nobody is told".to_owned(),
+        1 => "1 receiver is told".to_owned(),
+        receivers => format!("{receivers} receivers are told"),
+    };
+    match figures.open {
+        0 => format!("none open; {told}"),
+        open => format!("{open} open; {told}"),
+    }
+}
+
+/// What somebody must look at, and who is not told of it.
+fn alerts_warning(figures: &AlertFigures) -> String {
+    let mut text = String::new();
+    if figures.open > 0 {
+        let by = |OpenAlerts { rule, open }: &OpenAlerts| format!("{open} {rule}");
+        let by: Vec<_> = figures.by_rule.iter().map(by).collect();
+        let (open, by) = (figures.open, by.join(", "));
+        text.push_str(&format!("ALERTS: {open} open ({by}); `alert list`\n"));
+    }
+    if figures.unraised > 0 {
+        let unraised = figures.unraised;
+        text.push_str(&format!(
+            "TOO MANY ALERTS: {unraised} findings raised none since the start; the log has them; close what is dealt with\n"
+        ));
+    }
+    for receiver in &figures.receivers {
+        let AlertReceiver { name, waiting, failing_since, failure, .. } = receiver;
+        let (Some(since), Some(failure)) = (failing_since, failure) else { continue };
+        text.push_str(&format!(
+            "NOT TOLD: {name} takes no alerts since {since}, {waiting} wait: {failure}\n"
+        ));
+    }
+    text
+}
+
+/// Emergency access that is open, or that nobody has reviewed since it ended.
+fn emergencies(figures: BreakGlassFigures) -> String {
+    let BreakGlassFigures { open, unreviewed } = figures;
+    let mut text = String::new();
+    if open > 0 {
+        text.push_str(&format!(
+            "EMERGENCY ACCESS: {open} open; `break-glass list` says whose, to what and why\n"
+        ));
+    }
+    match unreviewed.saturating_sub(open) {
+        0 => {}
+        ended => text.push_str(&format!(
+            "NOT REVIEWED: {ended} emergency accesses that have ended; another person than who had, opened or approved it: `break-glass review`\n"
+        )),
+    }
+    text
+}
+
+/// Access reviews that should be closed.
+fn overdue(status: &SystemStatus) -> String {
+    match status.reviews {
+        None => "REVIEWS NOT KNOWN: somebody edited a row that says how they stand\n".to_owned(),
+        Some(ReviewFigures { overdue: 0, .. }) => String::new(),
+        Some(ReviewFigures { open, overdue }) => {
+            format!("OVERDUE: {overdue} of {open} open access reviews; `access review list` says which\n")
+        }
+    }
+}
+
 fn node_of(status: &SystemStatus) -> String {
     let Some(node) = &status.node else { return "not said".to_owned() };
     format!(
@@ -200,6 +272,7 @@ mod tests {
     use claviger_client::types::Instant;
     use claviger_client::types::rights::RightsReview;
     use claviger_client::types::system::{LogClock, Module, Rows, Space};
+    use claviger_core::alert::AlertRule;
 
     use super::*;
 
@@ -226,6 +299,24 @@ mod tests {
             relaxed_rings: 1,
             blocked_destructions: 1,
             approvals: Some(ApprovalFigures { quorum: 2, custodians: 2, open: 3 }),
+            reviews: Some(ReviewFigures { open: 3, overdue: 2 }),
+            break_glass: BreakGlassFigures { open: 1, unreviewed: 3 },
+            alerts: AlertFigures {
+                open: 3,
+                by_rule: vec![
+                    OpenAlerts { rule: AlertRule::CompromiseBurst.into(), open: 1 },
+                    OpenAlerts { rule: AlertRule::JobOverdue.into(), open: 2 },
+                ],
+                unraised: 9,
+                receivers: vec![AlertReceiver {
+                    name: "https://alerts.example.org:443".into(),
+                    waiting: 2,
+                    delivered: 5,
+                    failed: 1,
+                    failing_since: Some(at),
+                    failure: Some("it answered 503".into()),
+                }],
+            },
             clock: LogClock { log_time: at, ahead_seconds: 7200, held_at: Some(at) },
             unacknowledged_recoveries: vec!["officer-3".into()],
             credentials_ending: vec![CredentialEnding {
@@ -259,9 +350,21 @@ mod tests {
         let text = table(&status);
         assert!(
             text.contains("2 of 2 custodians for the whole deployment; 3 wait: `approval list`")
-                && text.contains("FEW CUSTODIANS: 2 must approve, and 2 can"),
+                && text.contains("FEW CUSTODIANS: 2 must approve, and 2 can")
+                && text.contains("EMERGENCY ACCESS: 1 open")
+                && text.contains("OVERDUE: 2 of 3 open access reviews")
+                && text.contains("NOT REVIEWED: 2 emergency accesses"),
             "{text}"
         );
+        assert!(
+            text.contains("3 open; 1 receiver is told")
+                && text.contains("ALERTS: 3 open (1 compromise_burst, 2 job_overdue); `alert list`")
+                && text.contains("TOO MANY ALERTS: 9 findings")
+                && text.contains("NOT TOLD: https://alerts.example.org:443 takes no alerts since 2026-11-23T10:00:00Z, 2 wait: it answered 503"),
+            "{text}"
+        );
+        let without = table(&SystemStatus { alerts: AlertFigures::default(), ..status.clone() });
+        assert!(without.contains("none open; nobody is told") && !without.contains("ALERTS: "), "{without}");
         let with = |quorum, custodians| {
             let approvals = Some(ApprovalFigures { quorum, custodians, open: 0 });
             table(&SystemStatus { approvals, ..status.clone() })
@@ -269,6 +372,15 @@ mod tests {
         assert!(with(0, 3).contains("NO APPROVALS: ") && !with(0, 3).contains("FEW CUSTODIANS"));
         assert!(!with(2, 3).contains("NO APPROVALS") && !with(2, 3).contains("FEW CUSTODIANS"));
         assert!(table(&SystemStatus { approvals: None, ..status.clone() }).contains("NOT KNOWN"));
+        let quiet = SystemStatus {
+            break_glass: BreakGlassFigures::default(),
+            reviews: Some(ReviewFigures { open: 3, overdue: 0 }),
+            ..status.clone()
+        };
+        let quiet = table(&quiet);
+        assert!(!quiet.contains("EMERGENCY ACCESS") && !quiet.contains("NOT REVIEWED"), "{quiet}");
+        assert!(!quiet.contains("OVERDUE"), "{quiet}");
+        assert!(table(&SystemStatus { reviews: None, ..status.clone() }).contains("REVIEWS NOT KNOWN"));
         assert!(
             text.contains("INSECURE: insecure_software_root")
                 && text.contains("RELAXED: ")

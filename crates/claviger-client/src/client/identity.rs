@@ -1,13 +1,14 @@
 //! Calls about principals, grants and credentials.
 
 use claviger_core::principal::Role;
-use claviger_core::{CredentialId, GrantId};
+use claviger_core::{Capacity, CredentialId, GrantId};
 use http::Method;
 
 use super::transport::{Plane, segment};
 use super::{Client, Reply};
 use crate::types::credential::{
-    CreateCredential, CreatedCredential, Credential, ListCredentials, RenewCredential, RenewedCredential,
+    CreateCredential, CreatedCredential, Credential, Enrol, EnrolledCredential, ListCredentials,
+    RenewCredential, RenewedCredential,
 };
 use crate::types::grant::{CreateGrant, Grant, ListGrants};
 use crate::types::principal::{CreatePrincipal, Departure, ListPrincipals, Principal};
@@ -58,6 +59,12 @@ impl Client {
         self.change(Method::POST, path).answer().await
     }
 
+    /// Cancels the recovery that made a security officer, as a custodian.
+    pub async fn cancel_recovery(&self, principal: &str, why: &GiveReason) -> Reply<Principal> {
+        let path = format!("/v1/principals/{}/cancel-recovery", segment(principal));
+        self.change(Method::POST, path).json(why).answer().await
+    }
+
     /// Gives a role.
     pub async fn assign_role(&self, principal: &str, role: Role, why: &GiveReason) -> Reply<Principal> {
         let path = format!("/v1/principals/{}/roles/{role}", segment(principal));
@@ -67,6 +74,28 @@ impl Client {
     /// Withdraws a role.
     pub async fn withdraw_role(&self, principal: &str, role: Role, why: &GiveReason) -> Reply<Principal> {
         let path = format!("/v1/principals/{}/roles/{role}/withdraw", segment(principal));
+        self.change(Method::POST, path).json(why).answer().await
+    }
+
+    /// Says that a person answers for something.
+    pub async fn assign_capacity(
+        &self,
+        principal: &str,
+        capacity: Capacity,
+        why: &GiveReason,
+    ) -> Reply<Principal> {
+        let path = capacity_path(principal, capacity, "");
+        self.change(Method::PUT, path).json(why).answer().await
+    }
+
+    /// Says that a person answers for it no more.
+    pub async fn withdraw_capacity(
+        &self,
+        principal: &str,
+        capacity: Capacity,
+        why: &GiveReason,
+    ) -> Reply<Principal> {
+        let path = capacity_path(principal, capacity, "/withdraw");
         self.change(Method::POST, path).json(why).answer().await
     }
 
@@ -105,6 +134,16 @@ impl Client {
         self.create("/v1/credentials").json(credential).answer().await
     }
 
+    /// Redeems the code that the profile has as its token. It is good once: the certificate is in the answer, and nowhere else.
+    pub async fn enrol(&self, enrol: &Enrol) -> Reply<EnrolledCredential> {
+        self.change(Method::POST, "/v1/credentials/enrol".into()).json(enrol).answer().await
+    }
+
+    /// Confirms a credential of one's own that was made to be confirmed, by the certificate of the profile.
+    pub async fn confirm_credential(&self, credential: CredentialId) -> Reply<Credential> {
+        self.change(Method::POST, format!("/v1/credentials/{credential}/confirm")).answer().await
+    }
+
     /// Renews the credential of the profile, at the address that people have, or else at that of applications. A token or certificate
     /// that is made is in the answer, and nowhere else; called again, what was made before is revoked.
     pub async fn renew_credential(&self, renewal: &RenewCredential) -> Reply<RenewedCredential> {
@@ -121,4 +160,8 @@ impl Client {
     pub async fn revoke_credential(&self, credential: CredentialId, why: &GiveReason) -> Reply<Credential> {
         self.change(Method::POST, format!("/v1/credentials/{credential}/revoke")).json(why).answer().await
     }
+}
+
+fn capacity_path(principal: &str, capacity: Capacity, rest: &str) -> String {
+    format!("/v1/principals/{}/capacities/{}{rest}", segment(principal), segment(&capacity.to_string()))
 }

@@ -6,17 +6,21 @@
 //! what the first one made. All others are sent once.
 
 mod access;
+mod alert;
 mod alias;
 mod approval;
 mod asset;
 mod audit;
+mod break_glass;
 mod connect;
 mod declaration;
 mod error;
 mod governance;
 mod identity;
 mod key;
+mod plan;
 mod raw;
+mod review;
 mod ring;
 mod system;
 mod transport;

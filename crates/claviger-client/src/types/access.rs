@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 
 use super::Instant;
 use super::text::{
-    ActionWord, GrantIdText, KeyIdText, KeyNameText, KeyRingIdText, NameText, PrincipalIdText, RoleWord,
-    SeparationWord,
+    ActionWord, CapacityText, GrantIdText, KeyIdText, KeyNameText, KeyRingIdText, NameText, PrincipalIdText,
+    RoleWord, SeparationWord,
 };
 
 /// What to look for.
@@ -22,6 +22,9 @@ pub struct AnalyzeAccess {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 4)]
     pub goal: Option<u8>,
+    /// Whoever ran the set-up as well, by what may have been kept of it; without this they are named, and not among what is found.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub founder: bool,
 }
 
 /// Who can reach what nobody should reach alone, with whatever they can make first.
@@ -46,7 +49,8 @@ pub struct CounterExample {
     /// The goal, in a word.
     #[schema(example = "plaintext")]
     pub goal_name: String,
-    /// Who: one, or two together of whom none does alone. Those with equal rights are told together.
+    /// Who: one, or two together of whom none does alone. Those with equal rights are told together. Nobody, where it is whoever ran the
+    /// set-up.
     pub members: Vec<AccessMember>,
     /// How many persons, or pairs, of these reach it so.
     pub count: u64,
@@ -170,7 +174,7 @@ pub struct AccessLine {
     pub on: AccessOn,
     /// May do what.
     pub actions: Vec<ActionWord>,
-    /// By which rule, in words.
+    /// By which rule, in words: `capacity` of somebody who may do nothing, and answers for something.
     #[schema(example = "grant")]
     pub rule: String,
     /// The grant, when the rule is one.
@@ -179,6 +183,9 @@ pub struct AccessLine {
     /// Under which conditions, in words; absent when it holds always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<String>,
+    /// What the principal answers for, which gives no right: the same in all its lines. Absent where that is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capacities: Vec<CapacityText>,
 }
 
 /// With which keys somebody can do something.

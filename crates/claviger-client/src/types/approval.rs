@@ -4,6 +4,7 @@ use claviger_core::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::break_glass::BreakGlass;
 use super::credential::CreatedCredential;
 use super::declaration::Declaration;
 use super::governance::Governance;
@@ -104,6 +105,9 @@ pub struct Approval {
     pub rows: Vec<SeenRow>,
     /// What was decided, in the order in which it came.
     pub decisions: Vec<Decision>,
+    /// Which steps of a plan were done, in that order. Absent of anything else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub done: Vec<DoneStep>,
     /// Its end; `null` before. What nobody did in time has none of its own: its `state` says so.
     #[schema(required)]
     pub ended: Option<ApprovalEnded>,
@@ -146,6 +150,16 @@ pub struct SeenRow {
     #[serde(default)]
     #[schema(example = "orders/main", required)]
     pub name: Option<String>,
+}
+
+/// A step of a plan that was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DoneStep {
+    /// Its place in the plan, from 0.
+    pub step: u16,
+    /// What of the plan's `rows` it wrote, with the revisions that they have since: steps that follow are done only while each is at that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<SeenRow>,
 }
 
 /// What one person decided.
@@ -227,6 +241,8 @@ pub struct ExecutedApproval {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecutedResult {
+    /// Emergency access that was opened.
+    BreakGlass(Box<BreakGlass>),
     /// A credential that was made, with its secret if it has one.
     Credential(Box<CreatedCredential>),
     /// What was declared or withdrawn.
@@ -237,6 +253,8 @@ pub enum ExecutedResult {
     Grant(Box<Grant>),
     /// A key.
     Key(Box<Key>),
+    /// A plan, all of whose steps were done.
+    Plan(Box<Approval>),
     /// A principal.
     Principal(Box<Principal>),
     /// A reason whose text was erased.

@@ -17,7 +17,7 @@ pub struct Credential {
     pub principal: PrincipalIdText,
     /// What it is.
     pub kind: CredentialKindWord,
-    /// SHA-256 of the certificate (DER) or of the token, or a digest of the access key's identifier, in lower-case
+    /// SHA-256 of the certificate (DER), of the token or of the code, or a digest of the access key's identifier, in lower-case
     /// hexadecimal.
     #[schema(
         example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
@@ -34,9 +34,12 @@ pub struct Credential {
     /// Who made it: the nil UUID for the set-up and for a recovery; absent where an older release did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<PrincipalIdText>,
-    /// The credential that its holder renewed by this one. Whoever revokes one of such a line revokes all of it.
+    /// The credential that its holder renewed by this one, or the code that was redeemed for it. Whoever revokes one of such a line revokes all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renews: Option<CredentialIdText>,
+    /// Does it prove nothing yet, because its holder has not confirmed it?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaits_confirmation: bool,
     /// When it was created.
     pub created_at: Instant,
     /// When it ends by itself.
@@ -81,9 +84,12 @@ pub struct CreateCredential {
     pub label: NameText,
     /// What it shall be.
     pub credential: NewCredential,
+    /// Shall it, a certificate, prove nothing until its holder confirms it by another that they have? Then nobody else need approve it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub to_confirm: bool,
 }
 
-/// What a new credential shall be: `{"access_key": {...}}`, `{"certificate": {...}}` or `{"token": {...}}`.
+/// What a new credential shall be: `{"access_key": {...}}`, `{"certificate": {...}}`, `{"enrolment_code": {...}}` or `{"token": {...}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum NewCredential {
@@ -91,6 +97,8 @@ pub enum NewCredential {
     AccessKey(NewAccessKey),
     /// A certificate that the principal presents in the TLS handshake.
     Certificate(NewCertificate),
+    /// A code, made here and shown once, which a person redeems once for a certificate for a key of their own.
+    EnrolmentCode(NewEnrolmentCode),
     /// A bearer token, made here and shown once.
     Token(NewToken),
 }
@@ -120,6 +128,14 @@ pub struct NewCertificate {
     pub expires_at: Instant,
 }
 
+/// A code to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewEnrolmentCode {
+    /// For how long it can be redeemed: up to 30 days.
+    pub lifetime_seconds: u64,
+}
+
 /// A token to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -139,6 +155,9 @@ pub struct CreatedCredential {
     /// The secret of an access key. It is shown this once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_key: Option<AccessKeySecret>,
+    /// The code to enrol with. It is kept nowhere and shown this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment_code: Option<SecretText>,
 }
 
 /// An access key in clear.
@@ -225,6 +244,28 @@ pub struct RenewedCredential {
     /// Those that had renewed the same one earlier, and are revoked now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<CredentialIdText>,
+}
+
+/// Redeems the code by which the call is made, which ends with that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Enrol {
+    /// The request for a certificate (PKCS #10, DER), signed by the new key. Of it nothing but the key is heeded.
+    pub request: Base64Bytes,
+    /// How long the certificate shall be valid: up to 397 days, as long as that unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime_seconds: Option<u64>,
+}
+
+/// What a code was redeemed for.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EnrolledCredential {
+    /// The credential.
+    pub credential: Credential,
+    /// The certificate (DER) that was issued for the request. It is kept nowhere.
+    pub certificate: Base64Bytes,
+    /// What its holder is called in the deployment.
+    pub name: NameText,
 }
 
 /// What to list of the credentials.

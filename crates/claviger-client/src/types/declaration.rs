@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::{
-    CredentialIdText, DeclarationIdText, DeclarationKindWord, DocumentSortWord, NameText, ObjectText,
-    PlainText, PrincipalIdText, Sha256Text, SigningMethodWord,
+    BuildSortWord, CredentialIdText, DeclarationIdText, DeclarationKindWord, DocumentSortWord, NameText,
+    ObjectText, PlainText, PrincipalIdText, Sha256Text, SigningMethodWord,
 };
 use super::{Base64Bytes, Instant, Pairs, Reason};
 
@@ -49,6 +49,8 @@ pub struct Declaration {
 pub enum Declared {
     /// A statement that a person signed. It is made by a call of its own.
     Attestation(Attestation),
+    /// A program or a configuration that may run. Others approve it.
+    Build(Build),
     /// A device that keys are in, or that works with them.
     Device(Supply),
     /// A policy, a procedure, a plan or a risk record.
@@ -57,8 +59,34 @@ pub enum Declared {
     Module(Supply),
     /// A parameter of the catalogue of controls.
     Parameter(Parameter),
+    /// That what there is was held against files that were reviewed.
+    PolicyFiles(PolicyFiles),
     /// A supplier who holds keys, or works with them.
     Supplier(Supply),
+}
+
+/// A program or a configuration that may run, by the digest that nodes say of theirs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// What it is.
+    pub sort: BuildSortWord,
+    /// SHA-256 of its file.
+    pub sha256: Sha256Text,
+    /// From when on it may run, and not before it was declared.
+    pub effective_from: Instant,
+}
+
+/// That what there is was held against files that were reviewed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyFiles {
+    /// SHA-256 over the files, which are kept elsewhere.
+    pub sha256: Sha256Text,
+    /// In how many things they differ from what there is.
+    pub differences: u32,
+    /// When they were compared: within five minutes of the server's clock.
+    pub compared_at: Instant,
 }
 
 /// A parameter of the catalogue of controls, as an organization sets it.

@@ -5,10 +5,12 @@
 //! members that they do not know.
 
 pub mod access;
+pub mod alert;
 pub mod alias;
 pub mod approval;
 pub mod asset;
 pub mod audit;
+pub mod break_glass;
 pub mod bytes;
 pub mod credential;
 pub mod declaration;
@@ -18,9 +20,11 @@ pub mod header;
 pub mod key;
 pub mod page;
 pub mod pairs;
+pub mod plan;
 pub mod principal;
 pub mod problem;
 pub mod reason;
+pub mod review;
 pub mod rights;
 pub mod ring;
 pub mod secret_json;

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::credential::Credential;
 use super::text::{
-    ActionWord, ApprovalIdText, Covered, CredentialIdText, GrantIdText, KeyIdText, KeyNameText,
+    ActionWord, ApprovalIdText, CapacityText, Covered, CredentialIdText, GrantIdText, KeyIdText, KeyNameText,
     KeyRingIdText, NameText, PrincipalIdText, PrincipalKindWord, RoleWord, StatusWord,
 };
 use super::{Instant, Pairs, Reason};
@@ -23,6 +23,9 @@ pub struct Principal {
     pub standing: StatusWord,
     /// Its roles.
     pub roles: Vec<RoleWord>,
+    /// What the person answers for, and so which statements are theirs to sign. Absent where that is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capacities: Vec<HeldCapacity>,
     /// The ring that keys land in which it creates without naming one, if it has such a ring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<KeyRingIdText>,
@@ -52,6 +55,15 @@ pub struct Principal {
     pub names: Pairs,
     /// Counts its changes; the ETag of a read.
     pub revision: u64,
+}
+
+/// Something that a person answers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeldCapacity {
+    /// What.
+    pub capacity: CapacityText,
+    /// Who said so.
+    pub given_by: PrincipalIdText,
 }
 
 /// A security officer was made on the machine, with the root's own secret.
@@ -91,6 +103,9 @@ pub struct Departure {
     pub principal: Principal,
     /// The roles that were withdrawn.
     pub roles: Vec<RoleLeft>,
+    /// The capacities that were withdrawn: somebody else is to answer for each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capacities: Vec<CapacityText>,
     /// The most custodians that a ring, or the deployment, asks for; 0 where who left was none.
     pub quorum: u8,
     /// The credentials that were revoked. All others of the principal prove nobody either.

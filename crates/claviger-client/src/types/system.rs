@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::Instant;
 use super::rights::RightsReview;
-use super::text::ReasonCodeWord;
+use super::text::{AlertRuleWord, ReasonCodeWord};
 
 /// That the process answers. Open to everyone; says nothing of the inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -60,6 +60,18 @@ pub struct SystemStatus {
     #[serde(default)]
     #[schema(required)]
     pub approvals: Option<ApprovalFigures>,
+    /// How access reviews stand; `null` where somebody edited a row that says so.
+    #[serde(default)]
+    #[schema(required)]
+    pub reviews: Option<ReviewFigures>,
+    /// Emergency accesses that somebody must know of.
+    #[serde(default)]
+    #[schema(required)]
+    pub break_glass: BreakGlassFigures,
+    /// What somebody must look at, and whom the server tells of it.
+    #[serde(default)]
+    #[schema(required)]
+    pub alerts: AlertFigures,
     /// The log's time.
     pub clock: LogClock,
     /// Names of security officers that `claviger recover` made, and that nobody else has acknowledged.
@@ -108,6 +120,66 @@ pub struct ApprovalFigures {
     pub custodians: u64,
     /// Approvals that can still be decided or done; those beyond 1000 are not counted.
     pub open: u64,
+}
+
+/// How many access reviews are open, and how many of them should be closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReviewFigures {
+    /// Those that are not closed.
+    pub open: u64,
+    /// Those of them that should have been by now.
+    pub overdue: u64,
+}
+
+/// How many emergency accesses there are that somebody must know of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BreakGlassFigures {
+    /// Those that are open.
+    pub open: u64,
+    /// Those that nobody has reviewed, the open ones among them.
+    pub unreviewed: u64,
+}
+
+/// How many alerts are open, and how those are told of them whom the configuration names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AlertFigures {
+    /// Alerts that nobody has closed.
+    pub open: u64,
+    /// The same by each rule by which there are some.
+    pub by_rule: Vec<OpenAlerts>,
+    /// Findings since the start that raised no alert, because there were too many already; the log has them.
+    pub unraised: u64,
+    /// Whom the server tells of each alert that is raised, in the order of its configuration.
+    pub receivers: Vec<AlertReceiver>,
+}
+
+/// How many alerts of one rule are open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OpenAlerts {
+    /// The rule.
+    pub rule: AlertRuleWord,
+    /// How many.
+    pub open: u64,
+}
+
+/// Somebody whom the server tells of alerts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AlertReceiver {
+    /// Scheme, host and port of its address; the rest of it may be a secret.
+    #[schema(example = "https://alerts.example.org:443")]
+    pub name: String,
+    /// Alerts that it was not told of yet.
+    pub waiting: u64,
+    /// Alerts that it was told of since the start.
+    pub delivered: u64,
+    /// Attempts since the start that failed.
+    pub failed: u64,
+    /// Since when none has succeeded; `null` once one has.
+    #[schema(required)]
+    pub failing_since: Option<Instant>,
+    /// Why the last one failed; `null` once one has succeeded.
+    #[schema(example = "it answered 503", required)]
+    pub failure: Option<String>,
 }
 
 /// A principal whose last credential ends soon.

@@ -5,8 +5,10 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
+use claviger_core::alert::AlertRule;
 use claviger_core::approval::{Eligible, Outcome, Verdict};
-use claviger_core::declaration::{DeclarationKind, DocumentSort, Plain, SigningMethod};
+use claviger_core::break_glass::BreakGlassVerdict;
+use claviger_core::declaration::{BuildSort, DeclarationKind, DocumentSort, Plain, SigningMethod};
 use claviger_core::grant::{GrantOrigin, Selector};
 use claviger_core::key::{
     AssetRule, ContextField, DataClass, Generator, Origin, PlaintextDataKeys, Protection, RotatedKeys,
@@ -16,9 +18,11 @@ use claviger_core::lineage::How;
 use claviger_core::object::Object;
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Status};
 use claviger_core::reason::{ReasonCode, Unasked};
+use claviger_core::review::{ReviewDecision, ReviewScope};
 use claviger_core::{
-    AccessKeyId, Action, AliasName, AliasScope, ApprovalId, AssetId, CredentialId, DeclarationId, GrantId,
-    KeyId, KeyName, KeyRingId, Name, PrincipalId, Purpose, ReasonId, Spec,
+    AccessKeyId, Action, AlertId, AliasName, AliasScope, ApprovalId, AssetId, BreakGlassId, Capacity,
+    CredentialId, DeclarationId, GrantId, KeyId, KeyName, KeyRingId, Name, PrincipalId, Purpose, ReasonId,
+    ReviewId, Spec,
 };
 use claviger_crypto::{SignatureAlgorithm, WrappingAlgorithm};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -26,7 +30,10 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::alert::{AlertState, WhichAlerts};
 use super::approval::{ApprovalState, WhichApprovals};
+use super::break_glass::BreakGlassState;
+use super::review::{ReviewState, WhichReviews};
 
 /// A value that has one text form, which it is written as and parsed from.
 ///
@@ -133,12 +140,22 @@ macro_rules! words {
 words! {
     /// An action, as in `encrypt`.
     ActionWord = Action,
+    /// What raises an alert.
+    AlertRuleWord = AlertRule,
+    /// How an alert stands: `open` until somebody has looked at it, `triaged` until somebody has closed it, then `closed`.
+    AlertStateWord = AlertState,
     /// The scope of an alias.
     AliasScopeWord = AliasScope,
     /// How an approval stands: `open` until enough have approved, `ready` from then on, or how it ended.
     ApprovalStateWord = ApprovalState,
     /// Whether uses of a ring's keys name a data asset.
     AssetRuleWord = AssetRule,
+    /// How an emergency access stands: `open`, then `ended` until it is reviewed, then `reviewed`.
+    BreakGlassStateWord = BreakGlassState,
+    /// What a review of an emergency access found.
+    BreakGlassVerdictWord = BreakGlassVerdict,
+    /// What it is that may run.
+    BuildSortWord = BuildSort,
     /// A kind of credential.
     CredentialKindWord = CredentialKind,
     /// A data class.
@@ -169,6 +186,12 @@ words! {
     PurposeWord = Purpose,
     /// The code of a reason.
     ReasonCodeWord = ReasonCode,
+    /// What is decided of an item of an access review.
+    ReviewDecisionWord = ReviewDecision,
+    /// Whose access is reviewed.
+    ReviewScopeWord = ReviewScope,
+    /// How an access review stands: `open` until it is closed, `overdue` once it should have been.
+    ReviewStateWord = ReviewState,
     /// A role.
     RoleWord = Role,
     /// Which keys of a ring rotate by its policy.
@@ -191,8 +214,12 @@ words! {
     UnaskedWord = Unasked,
     /// What somebody decides.
     VerdictWord = Verdict,
+    /// Which alerts a list has.
+    WhichAlertsWord = WhichAlerts,
     /// Which approvals a list has.
     WhichApprovalsWord = WhichApprovals,
+    /// Which access reviews a list has.
+    WhichReviewsWord = WhichReviews,
     /// What wraps material at rest.
     WrappingKeyWord = WrappingKey,
     /// A way to wrap material for transport.
@@ -218,10 +245,14 @@ macro_rules! ids {
 }
 
 ids! {
+    /// Identifier of an alert.
+    AlertIdText = AlertId,
     /// Identifier of an approval.
     ApprovalIdText = ApprovalId,
     /// Identifier of a data asset.
     AssetIdText = AssetId,
+    /// Identifier of an emergency access.
+    BreakGlassIdText = BreakGlassId,
     /// Identifier of a credential.
     CredentialIdText = CredentialId,
     /// Identifier of a declaration.
@@ -236,6 +267,8 @@ ids! {
     PrincipalIdText = PrincipalId,
     /// Identifier of a reason.
     ReasonIdText = ReasonId,
+    /// Identifier of an access review.
+    ReviewIdText = ReviewId,
 }
 
 /// Identifier of an access key.
@@ -254,6 +287,9 @@ impl Textual for AccessKeyId {
 
 /// The name of an alias.
 pub type AliasNameText = Text<AliasName>;
+
+/// What a person answers for.
+pub type CapacityText = Text<Capacity>;
 
 /// The name of a field that encryption contexts must have.
 pub type ContextFieldText = Text<ContextField>;
@@ -316,6 +352,20 @@ impl Textual for AliasName {
             .description(Some("Name of an alias."))
             .pattern(Some("^(?!aws/)[a-zA-Z0-9/_-]{1,250}$"))
             .examples(["orders-current"])
+    }
+}
+
+impl Textual for Capacity {
+    const SCHEMA: &'static str = "Capacity";
+
+    fn describe(object: ObjectBuilder) -> ObjectBuilder {
+        object
+            .description(Some(
+                "What a person answers for: `ciso`, `dpo`, `executive`, `privacy_officer`, `risk_owner`; `asset_owner:` and the identifier of a \
+                 data asset, or `key_owner:` and that of a key.",
+            ))
+            .pattern(Some("^(ciso|dpo|executive|privacy_officer|risk_owner|(asset|key)_owner:[0-9a-f-]{36})$"))
+            .examples(["dpo"])
     }
 }
 

@@ -6,7 +6,8 @@ use claviger_client::types::approval::{
 };
 use claviger_client::types::governance::UpdateGovernance;
 use claviger_client::types::key::ScheduleDestroy;
-use claviger_client::types::{GiveReason, Text};
+use claviger_client::types::plan::AskPlan;
+use claviger_client::types::{Base64Bytes, GiveReason, Text};
 use claviger_client::{Client, ClientError};
 use claviger_core::approval::{Eligible, Outcome, Verdict};
 use claviger_core::declaration::SigningMethod;
@@ -142,4 +143,44 @@ async fn the_rules_of_the_deployment_change_at_a_revision() {
     assert_eq!(asked[1].header("if-match"), Some("\"4\""));
     assert_eq!(asked[1].body, br#"{"quorum":3,"human_grant_lifetime_seconds":null}"#);
     assert_eq!(asked[2].line(), format!("POST /v1/approvals/{ID}/cancel HTTP/1.1"));
+}
+
+#[tokio::test]
+async fn a_plan_is_checked_and_asked_for() {
+    let authority = Authority::new();
+    let checked = r#"{"acts":[{"action":"assign_role","approvers":2},
+        {"action":"update_key","refused":{"code":"denied","detail":"no rule permits it"}}]}"#;
+    let waits = answer(
+        "403 X",
+        "content-type: application/problem+json\r\n",
+        &format!(r#"{{"type":"t","title":"t","status":403,"code":"approval-required","approval":"{ID}"}}"#),
+    );
+    let plan = shown("executed", "null").replace(
+        r#""decisions""#,
+        r#""done":[{"step":0,"moved":[{"object":"principal 01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e","revision":4}]},
+            {"step":1}],"decisions""#,
+    );
+    let executed =
+        format!(r#"{{"approval":"{ID}","action":"apply_plan","entry":41,"result":{{"plan":{plan}}}}}"#);
+    let server = Server::start(&authority, vec![json(checked), waits, json(&executed)]).await;
+    let client = server.client(&authority);
+    let ask = AskPlan {
+        acts: vec![Base64Bytes::from(vec![0xa1, 1]), Base64Bytes::from(vec![0xa2])],
+        reason: Some("as reviewed".into()),
+        reason_code: None,
+    };
+    let acts = client.check_plan(&ask).await.unwrap().value.acts;
+    assert_eq!((acts[0].approvers, acts[1].approvers), (Some(2), None));
+    assert_eq!(acts[1].refused.as_ref().unwrap().code, "denied");
+    assert_eq!(client.ask_plan(&ask).await.unwrap_err().approval(), Some(id()));
+    let ExecutedResult::Plan(done) = client.ask_plan(&ask).await.unwrap().value.result else {
+        panic!("another result")
+    };
+    let moved: Vec<_> = done.done.iter().map(|done| (done.step, done.moved.len())).collect();
+    assert_eq!(moved, [(0, 1), (1, 0)]);
+    let asked = server.asked();
+    assert_eq!(asked[0].line(), "POST /v1/plans/check HTTP/1.1");
+    assert_eq!(asked[1].line(), "POST /v1/plans HTTP/1.1");
+    assert_eq!(asked[1].body, br#"{"acts":["oQE=","og=="],"reason":"as reviewed"}"#);
+    assert_eq!(asked[2].body, asked[1].body);
 }

@@ -5,6 +5,8 @@ mod approvals;
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod reviews;
+#[cfg(test)]
 mod script;
 #[cfg(test)]
 mod trust;

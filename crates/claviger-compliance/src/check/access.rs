@@ -1,12 +1,13 @@
 //! Checks of access and use.
 
-mod deeds;
 mod dual;
 mod duties;
+mod emergency;
 mod grants;
 mod identity;
 mod privilege;
 mod replay;
+mod reviews;
 mod usage;
 
 use claviger_audit::fact::Object;
@@ -22,10 +23,10 @@ pub(super) const CHECKS: super::Checks = &[
     ("USE-04", |setting| Box::new(dual::DualControl::new(setting))),
     ("USE-05", |setting| Box::new(usage::OnePurpose::new(setting))),
     ("USE-06", |setting| Box::new(identity::StrongIdentity::new(setting))),
-    ("USE-08", |setting| Box::new(deeds::AccessReviews::new(setting))),
+    ("USE-08", |setting| Box::new(reviews::AccessReviews::new(setting))),
     ("USE-09", |setting| Box::new(usage::BoundToContext::new(setting))),
     ("USE-10", |setting| Box::new(usage::DeclaredAssets::new(setting))),
-    ("USE-11", |setting| Box::new(deeds::BreakGlass::new(setting))),
+    ("USE-11", |setting| Box::new(emergency::BreakGlass::new(setting))),
 ];
 
 /// Judges an object on which judgements rest, and whose facts do not read. Are those of this one so?

@@ -2,11 +2,14 @@
 //!
 //! What was asked for is sealed. What shows that it is what was done is open: which act, by whose rule, of which rows at which revisions,
 //! by whom and when; the digest that approvers signed covers these and the rest, and a disclosed form shows it.
+//!
+//! A plan is approved as a whole and done step by step, each with an entry of its own act, which says that the step was done. Rows are as they
+//! were shown, but for what steps before moved.
 
 use std::collections::BTreeMap;
 
 use claviger_audit::fact::{Object, OpenApproval};
-use claviger_core::approval::{Eligible, Outcome, Verdict};
+use claviger_core::approval::{Eligible, Outcome, SeenRow, Verdict};
 use claviger_core::{Action, ApprovalId, GovernanceId, KeyId, KeyRingId, PrincipalId, Timestamp};
 
 use super::Event;
@@ -61,13 +64,23 @@ pub(super) struct Act {
     /// What it is done to, where approvers are shown the row of that.
     pub(super) on: Option<Object>,
     pub(super) rule: Rule,
-    /// Who becomes a custodian by it.
+    /// Who becomes a custodian, or gets emergency access, by it.
     pub(super) appointed: Option<PrincipalId>,
 }
+
+/// How many approve emergency access.
+const OF_EMERGENCY: u8 = 1;
 
 impl Act {
     pub(super) const fn on(action: Action, on: Object, rule: Rule) -> Self {
         Self { action, on: Some(on), rule, appointed: None }
+    }
+
+    /// That somebody gets emergency access: it is approved by one person, whatever the quorum of the deployment is.
+    pub(super) fn of_emergency(holder: PrincipalId, estate: &Estate) -> Self {
+        let rule = Rule::of_deployment(estate).asking(OF_EMERGENCY);
+        let on = Some(Object::Principal(holder));
+        Self { action: Action::OpenBreakGlass, on, rule, appointed: Some(holder) }
     }
 }
 
@@ -112,7 +125,11 @@ impl Approvals {
         let Some((id, approval)) = executed(act.action, event, estate) else {
             return Some(act.rule.not_asked());
         };
-        if let Some(what) = self.differs(act, approval, event) {
+        let differs = match approval.action {
+            Action::ApplyPlan => self.differs_of_plan(act, approval, event),
+            _ => self.differs(act, approval, event),
+        };
+        if let Some(what) = differs {
             return Some(format!("and approval {id} {what}"));
         }
         let least = act.rule.approvers.max(approval.quorum);
@@ -149,6 +166,7 @@ impl Approvals {
             self.revision_before(seen.object, event).is_some_and(|revision| revision != seen.revision)
         });
         let ended = approval.ended?;
+        let is_emergency = approval.action == Action::OpenBreakGlass;
         if approval.ring != act.rule.ring || !shows(approval, act.rule.row()) {
             Some("is by another rule")
         } else if act.on.is_some_and(|on| !shows(approval, on)) {
@@ -159,10 +177,47 @@ impl Approvals {
             Some("was over by then")
         } else if ended.by != approval.requester {
             Some("was asked for by somebody else")
-        } else if approval.decisions.iter().any(|decided| decided.verdict == Verdict::Deny) {
+        } else if is_denied(approval) {
             Some("was denied")
-        } else if approval.eligible == Eligible::RoleHolders && act.appointed.is_none() {
+        } else if approval.eligible == Eligible::RoleHolders && (act.appointed.is_none() || is_emergency) {
             Some("let persons with any role approve, and that is for the appointment of a custodian alone")
+        } else if approval.eligible == Eligible::Responders && !is_emergency {
+            Some("let responders and security officers approve, and that is for emergency access alone")
+        } else {
+            None
+        }
+    }
+
+    /// In what a plan is not of the act that one of its steps was.
+    fn differs_of_plan(&self, act: &Act, approval: &OpenApproval, event: &Event<'_>) -> Option<&'static str> {
+        let (step, before) = approval.done.split_last()?;
+        // As it was shown, or as a step before this one left it.
+        let expected = |seen: &SeenRow| {
+            let mut moved = before.iter().rev().flat_map(|done| &done.moved);
+            moved.find(|moved| moved.object == seen.object).map_or(seen.revision, |moved| moved.revision)
+        };
+        let is_moved = approval.rows.iter().any(|seen| {
+            self.revision_before(seen.object, event).is_some_and(|revision| revision != expected(seen))
+        });
+        let is_written = |moved: &SeenRow| {
+            event.facts.iter().any(|fact| fact.object == moved.object && fact.revision == moved.revision)
+        };
+        if !shows(approval, act.rule.row()) {
+            Some("is by another rule")
+        } else if act.on.is_some_and(|on| !shows(approval, on)) {
+            Some("is about something else")
+        } else if !step.moved.iter().all(is_written) {
+            Some("says of a step that it wrote what it did not")
+        } else if is_moved {
+            Some("is about rows that have changed since it was asked for, otherwise than by its own steps")
+        } else if event.at >= approval.expires_at {
+            Some("was over by then")
+        } else if approval.ended.is_some_and(|ended| ended.by != approval.requester) {
+            Some("was asked for by somebody else")
+        } else if is_denied(approval) {
+            Some("was denied")
+        } else if approval.eligible != Eligible::Custodians {
+            Some("let others than custodians approve a plan")
         } else {
             None
         }
@@ -201,7 +256,7 @@ impl Approvals {
     }
 }
 
-/// The approval by which an entry did something, if it names one that was done by it.
+/// The approval by which an entry did something, if it names one that was done by it: one of that act, or a plan of which it is a step.
 pub(super) fn executed<'e>(
     action: Action,
     event: &Event<'_>,
@@ -211,8 +266,14 @@ pub(super) fn executed<'e>(
         let Object::Approval(id) = fact.object else { return None };
         let approval = estate.approvals.get(&id)?;
         let is_done = approval.ended.is_some_and(|ended| ended.outcome == Outcome::Executed);
-        (is_done && approval.action == action).then_some((id, approval))
+        let is_step =
+            approval.action == Action::ApplyPlan && approval.done.len() == estate.steps_before(id) + 1;
+        (is_step || is_done && approval.action == action).then_some((id, approval))
     })
+}
+
+fn is_denied(approval: &OpenApproval) -> bool {
+    approval.decisions.iter().any(|decided| decided.verdict == Verdict::Deny)
 }
 
 /// Were approvers shown the row of an object?

@@ -1,5 +1,6 @@
 //! Checks of the log itself.
 
+mod alerts;
 mod anchors;
 mod gaps;
 mod readers;
@@ -24,6 +25,7 @@ pub(super) const CHECKS: super::Checks = &[
     ("AUD-05", |setting| Box::new(gaps::NoGaps::new(setting))),
     ("AUD-06", |setting| Box::new(readers::LogReaders::new(setting))),
     ("AUD-07", |setting| Box::new(retention::Retention::new(setting))),
+    ("AUD-09", |setting| Box::new(alerts::LookedAt::new(setting))),
     ("AUD-10", |setting| Box::new(state::LiveState::new(setting))),
     ("AUD-11", |setting| Box::new(secrets::NoSecrets::new(setting))),
 ];

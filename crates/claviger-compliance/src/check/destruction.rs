@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use claviger_audit::fact::{Object, OpenKey, OpenVersion};
 use claviger_audit::{Op, Outcome as Ended};
+use claviger_core::alert::AlertRule;
 use claviger_core::key::Origin;
-use claviger_core::{Action, KeyId, KeyVersionId, Purpose, Timestamp};
+use claviger_core::{Action, AlertId, KeyId, KeyVersionId, Purpose, Timestamp};
 
 use super::approvals::{Act, Approvals, Rule};
 use super::common::{FixedEnds, NO_RING, count, is_unreadable, protects, version_used, versions_about};
@@ -22,6 +23,9 @@ pub(super) const CHECKS: super::Checks = &[
     ("DEST-05", |setting| Box::new(StillNeeded::new(setting))),
     ("DEST-06", |setting| Box::new(InTime::new(setting))),
 ];
+
+/// How soon an alert is raised about somebody who asks for a key that waits for its destruction.
+const ALERTED_WITHIN: Duration = Duration::from_secs(300);
 
 /// The key that an entry says was destroyed.
 fn destroyed_by(event: &Event<'_>) -> Option<KeyId> {
@@ -48,6 +52,10 @@ struct Delayed {
     cancelled: u64,
     executed: u64,
     attempts: u64,
+    /// Keys in their wait of which an alert says that somebody asked for them, and that is not closed.
+    alerted: BTreeSet<KeyId>,
+    /// Those that somebody asked for since when, by which entry, and of which no alert says so yet.
+    unalerted: BTreeMap<KeyId, (Timestamp, u64)>,
 }
 
 impl Delayed {
@@ -65,7 +73,42 @@ impl Delayed {
             cancelled: 0,
             executed: 0,
             attempts: 0,
+            alerted: BTreeSet::new(),
+            unalerted: BTreeMap::new(),
         }
+    }
+
+    /// That somebody asked for a key in its wait.
+    fn asked_for(&mut self, key: KeyId, event: &Event<'_>) {
+        self.attempts += 1;
+        // Who may not use it at all needs it no more than before. Whoever could have used it did.
+        let is_told_of = matches!(event.entry.out, Ended::Ok | Ended::WrongState);
+        if is_told_of && !self.alerted.contains(&key) {
+            self.unalerted.entry(key).or_insert((event.at, event.index));
+        }
+    }
+
+    /// Takes an alert: does it say of a key that somebody asked for it?
+    fn take_alert(&mut self, id: AlertId, at: Timestamp, estate: &Estate) {
+        let Some(alert) = estate.alerts.get(&id) else { return };
+        let (AlertRule::UseWhileDestroying, Some(Object::Key(key))) = (alert.rule, alert.subject) else {
+            return;
+        };
+        if alert.closed.is_some() {
+            self.alerted.remove(&key);
+            return;
+        }
+        self.alerted.insert(key);
+        self.come_to_alert(key, at);
+    }
+
+    /// Judges the first use of a key that was tried in its wait, by the instant at which an alert said so, or by which none has.
+    fn come_to_alert(&mut self, key: KeyId, at: Timestamp) {
+        let Some((tried_at, entry)) = self.unalerted.remove(&key) else { return };
+        let because = (at.since(tried_at) > ALERTED_WITHIN).then(|| {
+            "its use was tried while it waited for its destruction, and no alert was raised".to_owned()
+        });
+        self.ledger.happened(Object::Key(key), tried_at, entry, because);
     }
 
     /// What is wrong with the end of a key as it stood before that.
@@ -127,13 +170,7 @@ impl Check for Delayed {
                 }
             }
             Op::CancelDestroy if entry.out == Ended::Ok => self.cancelled += 1,
-            op if waits && op.uses_material() => {
-                self.attempts += 1;
-                let because = format!(
-                    "`{op}` was tried while it waited for its destruction, and this release raises no alert"
-                );
-                self.ledger.happened(Object::Key(key), event.at, event.index, Some(because));
-            }
+            op if waits && op.uses_material() => self.asked_for(key, event),
             _ => {}
         }
     }
@@ -146,8 +183,11 @@ impl Check for Delayed {
             let because = defect.map(|defect| format!("its destruction was scheduled, {defect}"));
             self.ledger.happened(Object::Key(key), event.at, event.index, because);
         }
-        if matches!(object, Object::Approval(_)) {
+        if matches!(object, Object::Alert(_) | Object::Approval(_)) {
             is_unreadable(&mut self.ledger, object, event.at, estate);
+        }
+        if let Object::Alert(id) = object {
+            self.take_alert(id, event.at, estate);
         }
         let Object::Version(id) = object else { return };
         let is_destroyed = estate.versions.get(&id).is_some_and(|version| version.state.is_destroyed());
@@ -160,14 +200,21 @@ impl Check for Delayed {
         }
     }
 
-    fn end(self: Box<Self>, end: &End<'_>) -> Outcome {
+    fn end(mut self: Box<Self>, end: &End<'_>) -> Outcome {
         let waiting = end.estate.keys.values().filter(|key| key.destruction.is_some()).count();
+        // Of the newest ones, an alert may still come.
+        let to = end.setting.as_of();
+        let silent: Vec<_> = self.unalerted.keys().copied().collect();
+        for key in silent {
+            self.come_to_alert(key, to);
+        }
         Outcome::of(self.ledger, "each destruction was approved when it was scheduled, and waited for")
             .figure("destructions_scheduled", self.scheduled)
             .figure("destructions_cancelled", self.cancelled)
             .figure("destructions_executed", self.executed)
             .figure("destructions_waiting", count(waiting))
             .figure("uses_tried_in_the_wait", self.attempts)
+            .note("an alert is asked for where the wait was all that stood against a use; that whoever may not use the key tried to is counted alone")
             .note("a destruction that came is held against those who approved its schedule once more: they must still be able to")
     }
 }
@@ -414,7 +461,8 @@ impl Check for InTime {
 
 #[cfg(test)]
 mod tests {
-    use claviger_audit::fact::OpenRow;
+    use claviger_audit::fact::{OpenAlert, OpenRow};
+    use claviger_core::alert::AlertAct;
     use claviger_core::key::{Destruction, RingPolicy, State};
     use claviger_core::principal::Role;
     use claviger_core::{ApprovalId, PrincipalId};
@@ -423,7 +471,7 @@ mod tests {
     use crate::Catalogue;
     use crate::control::Mode;
     use crate::evaluation::fixture::{
-        ADA, CUSTODIANS, KEY, Story, Told, human, key, open_key, principal, ring,
+        ADA, CUSTODIANS, KEY, Story, Told, alert, human, key, open_key, principal, ring,
     };
 
     #[test]
@@ -487,6 +535,64 @@ mod tests {
             story.act(Op::UpdateRing, None, vec![ring(policy)]);
         };
         destroyed(two, 31, asks_for_more).is_violated("2 are valid, where 3 must");
+    }
+
+    /// A key that waits for its destruction, while these happen.
+    fn asked_for_in_the_wait(between: impl FnOnce(&mut Story)) -> Told {
+        let mut story = Story::of("DEST-01");
+        let id = story.ask(story.asked(ADA, Action::ScheduleDestroy, true, &[Object::Key(KEY)]));
+        for approver in &CUSTODIANS[..2] {
+            story.approve(id, *approver);
+        }
+        let rows = vec![waiting(&story, 30, Some(id)), story.executed(id)];
+        story.act(Op::ScheduleDestroy, Some(KEY), rows);
+        between(&mut story);
+        story.told(Mode::Period)
+    }
+
+    fn raised(story: &mut Story, subject: KeyId) {
+        let row = alert(AlertRule::UseWhileDestroying, Object::Key(subject), story.next());
+        story.act(Op::RaiseAlert, Some(subject), vec![row]);
+    }
+
+    #[test]
+    fn an_alert_is_raised_when_somebody_asks_for_a_key_in_its_wait() {
+        let tried = |story: &mut Story| story.used(Op::Decrypt, Ended::WrongState, None);
+        let unheard = "no alert was raised";
+        asked_for_in_the_wait(tried).is_violated(unheard);
+        asked_for_in_the_wait(|story| {
+            tried(story);
+            raised(story, KEY);
+            // It is open, and counts what comes.
+            story.wait(1);
+            tried(story);
+        })
+        .holds_of(1);
+        asked_for_in_the_wait(|story| {
+            tried(story);
+            story.wait(1);
+            raised(story, KEY);
+        })
+        .is_violated(unheard);
+        // One about another key says nothing of this one, and neither does one that is closed.
+        asked_for_in_the_wait(|story| {
+            tried(story);
+            raised(story, KeyId::from_bytes([9; 16]));
+        })
+        .is_violated(unheard);
+        asked_for_in_the_wait(|story| {
+            raised(story, KEY);
+            let (object, row) = alert(AlertRule::UseWhileDestroying, Object::Key(KEY), story.next());
+            let OpenRow::Alert(row) = row else { panic!("an alert") };
+            let closed = Some(AlertAct { by: ADA, at: story.next() });
+            story.act(Op::CloseAlert, None, vec![(object, OpenRow::Alert(OpenAlert { closed, ..row }))]);
+            tried(story);
+        })
+        .is_violated(unheard);
+        // Whoever may not use it at all is counted alone.
+        let told = asked_for_in_the_wait(|story| story.used(Op::Decrypt, Ended::Denied, None));
+        told.holds_of(1);
+        assert_eq!(told.figures["uses_tried_in_the_wait"], 1);
     }
 
     #[test]

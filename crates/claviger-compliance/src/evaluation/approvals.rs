@@ -3,7 +3,7 @@
 //! What it keeps true:
 //! * an approval is valid only with a signature that is verified here, by a certificate that was valid, of a person who could approve: when
 //!   it was given, and at the instant that is asked about;
-//! * one person approves once, by whatever account, and neither what they ask for themselves nor a role that they get;
+//! * one person approves once, by whatever account, and neither what they ask for themselves nor a role or emergency access that they get;
 //! * what came together with the act that it is about approved nothing.
 //!
 //! That the key which signed is that of the certificate, no open fact shows: digests of certificates are sealed.
@@ -14,7 +14,7 @@ use claviger_audit::approval::is_signed;
 use claviger_audit::fact::{OpenApproval, OpenCredential};
 use claviger_core::approval::{Decided, Eligible, Outcome, Verdict};
 use claviger_core::principal::{CredentialKind, PrincipalKind, Recovery, Role, Status};
-use claviger_core::{ApprovalId, PrincipalId, Timestamp};
+use claviger_core::{Action, ApprovalId, PrincipalId, Timestamp};
 
 use super::estate::Estate;
 
@@ -31,8 +31,15 @@ pub(crate) struct Approvers {
 }
 
 /// What is wrong with each decision that comes behind so many that are known; none where it is as it should be.
-pub(super) fn flaws(estate: &Estate, approval: &OpenApproval, known: usize) -> Vec<Option<Flaw>> {
-    let is_done = approval.ended.is_some_and(|ended| ended.outcome == Outcome::Executed);
+pub(super) fn flaws(
+    estate: &Estate,
+    id: ApprovalId,
+    approval: &OpenApproval,
+    known: usize,
+) -> Vec<Option<Flaw>> {
+    // What is done of a plan is done step by step.
+    let is_done = approval.ended.is_some_and(|ended| ended.outcome == Outcome::Executed)
+        || approval.done.len() > estate.steps_before(id);
     let new = approval.decisions.iter().skip(known);
     let flaw = |decided: &Decided| {
         if is_done { Some("came together with the act") } else { flaw(estate, approval, decided) }
@@ -46,6 +53,7 @@ fn flaw(estate: &Estate, approval: &OpenApproval, decided: &Decided) -> Option<F
         return Some("is by a certificate that was not there");
     };
     let is_valid = credential.status == Status::Active
+        && !credential.awaits_confirmation
         && credential.created_at <= decided.at
         && decided.at < credential.expires_at;
     if credential.kind != CredentialKind::Certificate || credential.principal != decided.by {
@@ -66,20 +74,29 @@ fn flaw(estate: &Estate, approval: &OpenApproval, decided: &Decided) -> Option<F
 /// Is it a person who can approve, as all objects stand?
 fn may_approve(estate: &Estate, id: PrincipalId, eligible: Eligible, at: Timestamp) -> bool {
     let Some(principal) = estate.principals.get(&id) else { return false };
+    // Whose recovery nobody knows of decides nothing until the wait for it is over.
+    let counts = || {
+        let is_over = |since: Timestamp| since.after(Recovery::WAIT) <= at;
+        principal.acknowledged_by.is_some() || principal.recovered_at.is_none_or(is_over)
+    };
     let has_role = match eligible {
         Eligible::Custodians => principal.roles.contains(&Role::Custodian),
-        // Whose recovery nobody knows of decides nothing until the wait for it is over.
-        Eligible::RoleHolders => {
-            let is_over = |since: Timestamp| since.after(Recovery::WAIT) <= at;
-            let counts = principal.acknowledged_by.is_some() || principal.recovered_at.is_none_or(is_over);
-            counts && !principal.roles.is_empty()
+        Eligible::Responders => {
+            let roles = [Role::Responder, Role::SecurityOfficer];
+            roles.iter().any(|role| principal.roles.contains(role)) && counts()
         }
+        Eligible::RoleHolders => !principal.roles.is_empty() && counts(),
     };
     has_role && principal.kind == PrincipalKind::Human && principal.status == Status::Active
 }
 
+/// Does it prove its principal?
+fn is_live(credential: &OpenCredential, at: Timestamp) -> bool {
+    credential.status == Status::Active && !credential.awaits_confirmation && at < credential.expires_at
+}
+
 impl Estate {
-    /// Whose approvals are valid at an instant, of what gives that principal a role where it gives one.
+    /// Whose approvals are valid at an instant, of what gives that principal a role or emergency access where it gives one.
     pub(crate) fn approvers(
         &self,
         id: ApprovalId,
@@ -87,7 +104,10 @@ impl Estate {
         appointed: Option<PrincipalId>,
     ) -> Approvers {
         let Some(approval) = self.approvals.get(&id) else { return Approvers::default() };
+        let is_emergency = approval.action == Action::OpenBreakGlass;
+        let made_by = appointed.filter(|_| is_emergency).map(|holder| self.makers_of(holder, at));
         let concerned = [Some(approval.requester), appointed].into_iter().flatten();
+        let concerned = concerned.chain(made_by.into_iter().flatten());
         let concerned: BTreeSet<_> = concerned.map(|principal| self.person_of(principal)).collect();
         let (mut persons, mut keys, mut first) = (BTreeSet::new(), BTreeSet::new(), None);
         for (decided, flaw) in approval.decisions.iter().zip(self.flaws.get(&id).into_iter().flatten()) {
@@ -119,6 +139,14 @@ impl Estate {
         Approvers { persons, flaw: first }
     }
 
+    /// Who made somebody, or one of the credentials that prove them, and may have kept its secret.
+    fn makers_of(&self, id: PrincipalId, at: Timestamp) -> BTreeSet<PrincipalId> {
+        let own = self.credentials.values().filter(|credential| credential.principal == id);
+        let live = own.filter(|credential| is_live(credential, at));
+        let of_account = self.principals.get(&id).and_then(|principal| principal.created_by);
+        live.filter_map(|credential| credential.created_by).chain(of_account).collect()
+    }
+
     /// What came to be wrong since with a decision that was as it should be. A certificate that ends by itself is renewed by another one.
     fn flaw_since(&self, approval: &OpenApproval, decided: &Decided, at: Timestamp) -> Option<Flaw> {
         if !may_approve(self, decided.by, approval.eligible, at) {
@@ -128,13 +156,12 @@ impl Estate {
         if signed_by.is_none_or(|credential| credential.status != Status::Active) {
             return Some("is by a certificate that was revoked since");
         }
-        let is_live = |credential: &OpenCredential| {
+        let is_own = |credential: &OpenCredential| {
             credential.principal == decided.by
                 && credential.kind == CredentialKind::Certificate
-                && credential.status == Status::Active
-                && at < credential.expires_at
+                && is_live(credential, at)
         };
-        let is_proved = signed_by.is_some_and(is_live) || self.credentials.values().any(is_live);
+        let is_proved = signed_by.is_some_and(is_own) || self.credentials.values().any(is_own);
         (!is_proved).then_some("is by a certificate that ended, and no other one followed it")
     }
 }
@@ -143,7 +170,6 @@ impl Estate {
 mod tests {
     use claviger_audit::Op;
     use claviger_audit::fact::{Object, OpenPrincipal, OpenRow};
-    use claviger_core::Action;
 
     use super::*;
     use crate::evaluation::fixture::{

@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use claviger_audit::fact::{
-    Object, OpenApproval, OpenAsset, OpenCredential, OpenDeclaration, OpenGovernance, OpenGrant, OpenKey,
-    OpenNode, OpenPrincipal, OpenRing, OpenRow, OpenVersion,
+    Object, OpenAlert, OpenApproval, OpenAsset, OpenBreakGlass, OpenCredential, OpenDeclaration,
+    OpenGovernance, OpenGrant, OpenKey, OpenNode, OpenPrincipal, OpenReview, OpenRing, OpenRow, OpenVersion,
 };
+use claviger_core::capacity::HeldCapacity;
 use claviger_core::governance::Governance;
 use claviger_core::key::DataClass;
 use claviger_core::principal::Role;
 use claviger_core::{
-    ApprovalId, AssetId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId,
-    PrincipalId,
+    AlertId, ApprovalId, AssetId, BreakGlassId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId,
+    KeyVersionId, NodeId, PrincipalId, ReviewId,
 };
 
 use super::approvals::{Flaw, flaws};
+use crate::Statement;
 
 /// How closely data is held. What binds a key is decided by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,21 +49,34 @@ impl From<DataClass> for Class {
     }
 }
 
+/// What somebody held when they declared something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Held {
+    roles: Vec<Role>,
+    capacities: Vec<HeldCapacity>,
+}
+
 /// All objects at a place in the log.
 #[derive(Clone, Debug, Default)]
 pub struct Estate {
+    /// Alerts.
+    pub alerts: BTreeMap<AlertId, OpenAlert>,
     /// What others were asked to approve.
     pub approvals: BTreeMap<ApprovalId, OpenApproval>,
     /// What was wrong with each decision on that when it came, in their order.
     pub(super) flaws: BTreeMap<ApprovalId, Vec<Option<Flaw>>>,
+    /// How many steps of each plan were done before its newest fact.
+    steps: BTreeMap<ApprovalId, usize>,
     /// Data assets.
     pub assets: BTreeMap<AssetId, OpenAsset>,
+    /// Emergency accesses.
+    pub break_glass: BTreeMap<BreakGlassId, OpenBreakGlass>,
     /// Credentials.
     pub credentials: BTreeMap<CredentialId, OpenCredential>,
     /// Declarations.
     pub declarations: BTreeMap<DeclarationId, OpenDeclaration>,
-    /// The roles that those who declared held when they did.
-    held: BTreeMap<DeclarationId, Vec<Role>>,
+    /// The roles and capacities that those who declared held when they did.
+    held: BTreeMap<DeclarationId, Held>,
     /// The rules of the deployment, where somebody has set them.
     pub governance: Option<OpenGovernance>,
     /// Grants.
@@ -72,6 +87,8 @@ pub struct Estate {
     pub nodes: BTreeMap<NodeId, OpenNode>,
     /// Principals.
     pub principals: BTreeMap<PrincipalId, OpenPrincipal>,
+    /// Access reviews.
+    pub reviews: BTreeMap<ReviewId, OpenReview>,
     /// Rings.
     pub rings: BTreeMap<KeyRingId, OpenRing>,
     /// Versions.
@@ -85,24 +102,38 @@ pub struct Estate {
 impl Estate {
     /// Takes an object as it stands now; `None` for one that is there no more.
     pub(crate) fn put(&mut self, object: Object, row: Option<OpenRow>) {
+        if let Object::Approval(id) = object
+            && let Some(before) = self.approvals.get(&id)
+        {
+            self.steps.insert(id, before.done.len());
+        }
         self.remove(object);
         match (object, row) {
+            (Object::Alert(id), Some(OpenRow::Alert(row))) => {
+                self.alerts.insert(id, row);
+            }
             (Object::Approval(id), Some(OpenRow::Approval(row))) => {
                 let known = self.flaws.get(&id).map_or(0, Vec::len);
-                let new = flaws(self, &row, known);
+                let new = flaws(self, id, &row, known);
                 self.flaws.entry(id).or_default().extend(new);
                 self.approvals.insert(id, *row);
             }
             (Object::Asset(id), Some(OpenRow::Asset(row))) => {
                 self.assets.insert(id, row);
             }
+            (Object::BreakGlass(id), Some(OpenRow::BreakGlass(row))) => {
+                self.break_glass.insert(id, *row);
+            }
             (Object::Credential(id), Some(OpenRow::Credential(row))) => {
                 self.credentials.insert(id, row);
             }
             (Object::Declaration(id), Some(OpenRow::Declaration(row))) => {
                 let signer = self.principals.get(&row.declared_by);
-                let held = signer.map(|signer| signer.roles.clone()).unwrap_or_default();
-                self.held.entry(id).or_insert(held);
+                let held = signer.map(|signer| Held {
+                    roles: signer.roles.clone(),
+                    capacities: signer.capacities.clone(),
+                });
+                self.held.entry(id).or_insert(held.unwrap_or_default());
                 self.declarations.insert(id, *row);
             }
             (Object::Governance(_), Some(OpenRow::Governance(row))) => self.governance = Some(row),
@@ -118,6 +149,9 @@ impl Estate {
             }
             (Object::Principal(id), Some(OpenRow::Principal(row))) => {
                 self.principals.insert(id, row);
+            }
+            (Object::Review(id), Some(OpenRow::Review(row))) => {
+                self.reviews.insert(id, *row);
             }
             (Object::Ring(id), Some(OpenRow::Ring(row))) => {
                 self.rings.insert(id, *row);
@@ -137,11 +171,17 @@ impl Estate {
     fn remove(&mut self, object: Object) {
         self.unreadable.remove(&object);
         match object {
+            Object::Alert(id) => {
+                self.alerts.remove(&id);
+            }
             Object::Approval(id) => {
                 self.approvals.remove(&id);
             }
             Object::Asset(id) => {
                 self.assets.remove(&id);
+            }
+            Object::BreakGlass(id) => {
+                self.break_glass.remove(&id);
             }
             Object::Credential(id) => {
                 self.credentials.remove(&id);
@@ -163,6 +203,9 @@ impl Estate {
             Object::Principal(id) => {
                 self.principals.remove(&id);
             }
+            Object::Review(id) => {
+                self.reviews.remove(&id);
+            }
             Object::Ring(id) => {
                 self.rings.remove(&id);
             }
@@ -173,9 +216,21 @@ impl Estate {
         }
     }
 
-    /// The roles that who declared it held then.
-    pub(super) fn roles_of_signer(&self, id: DeclarationId) -> &[Role] {
-        self.held.get(&id).map_or(&[], Vec::as_slice)
+    /// As what who declared it is asked to sign that statement, by what they held then; none where they are not asked. `about` is what the
+    /// statement is about, where that is one thing.
+    pub(super) fn asked_as(
+        &self,
+        statement: &Statement,
+        id: DeclarationId,
+        about: Option<Object>,
+    ) -> Option<String> {
+        let held = self.held.get(&id)?;
+        statement.asked_as(&held.roles, &held.capacities, about)
+    }
+
+    /// How many steps of a plan were done before its newest fact.
+    pub(crate) fn steps_before(&self, id: ApprovalId) -> usize {
+        self.steps.get(&id).copied().unwrap_or_default()
     }
 
     /// The rules of the deployment; those of one that nobody ever set where nobody has.

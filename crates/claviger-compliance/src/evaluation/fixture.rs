@@ -5,20 +5,25 @@ use std::time::Duration;
 
 use claviger_audit::approval::signed_bytes;
 use claviger_audit::fact::{
-    Fact, Field, Kind, Object, OpenApproval, OpenCredential, OpenDeclaration, OpenGovernance, OpenKey,
-    OpenPrincipal, OpenRing, OpenRow, field_name,
+    Fact, Field, Kind, Object, OpenAlert, OpenApproval, OpenBreakGlass, OpenCredential, OpenDeclaration,
+    OpenGovernance, OpenGrant, OpenKey, OpenPrincipal, OpenReview, OpenRing, OpenRow, field_name,
 };
+use claviger_audit::review::{Population, ReviewedGrant, ReviewedPrincipal, population_digest};
 use claviger_audit::verify::Verified;
 use claviger_audit::{Entry, Op, Outcome as Recorded, cbor, declaration};
-use claviger_core::approval::{Decided, Eligible, Ended, Outcome, SeenRow, Verdict};
+use claviger_core::alert::AlertRule;
+use claviger_core::approval::{Decided, DoneStep, Eligible, Ended, Outcome, SeenRow, Verdict};
+use claviger_core::capacity::{Capacity, HeldCapacity};
 use claviger_core::declaration::{Attestation, Claim, Declared, SigningMethod};
 use claviger_core::governance::Governance;
+use claviger_core::grant::{Basis, GrantOrigin};
 use claviger_core::key::{DataClass, Protection, RingPolicy, State};
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Status};
 use claviger_core::reason::Why;
+use claviger_core::review::{ItemDecision, ReviewClosed, ReviewDecision, ReviewScope, ReviewSubject};
 use claviger_core::{
-    Action, ApprovalId, CredentialId, DeclarationId, GovernanceId, KeyId, KeyRingId, PrincipalId, Purpose,
-    ReasonId, Spec, Timestamp,
+    Action, AlertId, ApprovalId, BreakGlassId, CredentialId, DeclarationId, GovernanceId, GrantId, KeyId,
+    KeyRingId, PrincipalId, Purpose, ReasonId, ReviewId, Spec, Timestamp,
 };
 use claviger_crypto::random::ModuleRandom;
 use claviger_crypto::{Message, ReadyKey, SignatureAlgorithm, generate};
@@ -43,6 +48,11 @@ pub(crate) const ANNA: PrincipalId = person(6);
 pub(crate) const RING: KeyRingId = KeyRingId::from_bytes([20; 16]);
 /// Its key.
 pub(crate) const KEY: KeyId = KeyId::from_bytes([21; 16]);
+/// Emergency access of [`ANNA`], and the grant that it is.
+pub(crate) const ACCESS: BreakGlassId = BreakGlassId::from_bytes([22; 16]);
+pub(crate) const ACCESS_GRANT: GrantId = GrantId::from_bytes([23; 16]);
+/// An alert.
+pub(crate) const ALERT: AlertId = AlertId::from_bytes([24; 16]);
 
 pub(crate) const fn person(number: u8) -> PrincipalId {
     PrincipalId::from_bytes([number; 16])
@@ -70,7 +80,14 @@ pub(crate) fn human(roles: &[Role]) -> OpenPrincipal {
         erased_at: None,
         environment: None,
         same_person_as: None,
+        capacities: Vec::new(),
     }
+}
+
+/// The same, who answers for these.
+pub(crate) fn answering(roles: &[Role], capacities: &[Capacity]) -> OpenPrincipal {
+    let held = |capacity: &Capacity| HeldCapacity { capacity: *capacity, given_by: OTTO };
+    OpenPrincipal { capacities: capacities.iter().map(held).collect(), ..human(roles) }
 }
 
 /// What a check came to.
@@ -162,6 +179,8 @@ impl Story {
             created_by: None,
             created_at: at(0),
             expires_at: at(2000),
+            renews: None,
+            awaits_confirmation: false,
         };
         (Object::Credential(card(of)), OpenRow::Credential(row))
     }
@@ -182,7 +201,12 @@ impl Story {
 
     /// Days pass.
     pub(crate) fn wait(&mut self, days: u64) {
-        self.now = self.now.after(Duration::from_secs(days * 86_400));
+        self.wait_hours(days * 24);
+    }
+
+    /// Hours pass.
+    pub(crate) fn wait_hours(&mut self, hours: u64) {
+        self.now = self.now.after(Duration::from_secs(hours * 3600));
     }
 
     /// An entry of something that was done, with what it wrote.
@@ -201,22 +225,34 @@ impl Story {
         let mut facts: Vec<_> = rows.iter().map(|(object, _)| self.fact(*object)).collect();
         facts.extend(giver.map(|giver| self.reason_of(giver)));
         let rows = rows.into_iter().map(|(object, row)| (object, Some(row)));
-        self.tell(op, key, &facts, rows.collect());
+        self.tell((op, Recorded::Ok, None), key, &facts, rows.collect());
+    }
+
+    /// An entry of something that changed nothing: a use by that policy, or what was refused.
+    pub(crate) fn used(&mut self, op: Op, outcome: Recorded, policy: Option<[u8; 8]>) {
+        self.tell((op, outcome, policy), Some(KEY), &[], Vec::new());
     }
 
     /// The same of an object whose facts do not read.
     pub(crate) fn act_unread(&mut self, op: Op, key: Option<KeyId>, object: Object) {
         let facts = [self.fact(object)];
-        self.tell(op, key, &facts, vec![(object, None)]);
+        self.tell((op, Recorded::Ok, None), key, &facts, vec![(object, None)]);
     }
 
-    fn tell(&mut self, op: Op, key: Option<KeyId>, facts: &[Fact], rows: Vec<(Object, Option<OpenRow>)>) {
+    fn tell(
+        &mut self,
+        (op, outcome, pol): (Op, Recorded, Option<[u8; 8]>),
+        key: Option<KeyId>,
+        facts: &[Fact],
+        rows: Vec<(Object, Option<OpenRow>)>,
+    ) {
         self.now = self.next();
         let entry = Entry {
             key: key.map(|key| *key.as_bytes()),
             ses: Some(1),
-            fct: Some([1; 32]),
-            ..Entry::new(self.now.as_micros(), 1, op, Recorded::Ok)
+            pol,
+            fct: (!facts.is_empty()).then_some([1; 32]),
+            ..Entry::new(self.now.as_micros(), 1, op, outcome)
         };
         let event = Event { shard: 1, index: self.entries, at: self.now, entry: &entry, facts };
         self.entries += 1;
@@ -275,18 +311,24 @@ impl Story {
             decisions: Vec::new(),
             ended: None,
             reason: Some(Why::Given(ReasonId::from_bytes([1; 16]))),
+            done: Vec::new(),
         }
     }
 
     /// Somebody signs that they know the duties of custodians.
     pub(crate) fn acknowledge(&mut self, by: PrincipalId) {
-        let statement = self.catalogue.find_statement("ATT-CUSTODIAN-ACK").unwrap();
+        self.attest(by, "ATT-CUSTODIAN-ACK", &[]);
+    }
+
+    /// Somebody signs a statement about these objects, or about the whole deployment.
+    pub(crate) fn attest(&mut self, by: PrincipalId, statement: &str, scope: &[Object]) {
+        let statement = self.catalogue.find_statement(statement).unwrap();
         let (key, signed_at) = (&self.keys[&by], self.next());
         let claim = Claim {
             deployment: DEPLOYMENT.parse().unwrap(),
             statement: statement.id.parse().unwrap(),
             statement_digest: statement.digest(),
-            scope: Vec::new(),
+            scope: scope.to_vec(),
             signed_at,
             valid_until: signed_at.after(statement.validity()),
             evidence: Vec::new(),
@@ -346,6 +388,118 @@ impl Story {
         put(id, approval)
     }
 
+    /// The revision at which an object stands.
+    pub(crate) fn revision(&self, object: Object) -> u64 {
+        self.revisions.get(&object).copied().unwrap_or_default()
+    }
+
+    /// A review of that scope as the next entry opens it, over what there is.
+    pub(crate) fn review(&self, scope: ReviewScope, ring: Option<KeyRingId>) -> OpenReview {
+        let opened_at = self.next();
+        let mut population = Population::new(scope, ring, opened_at);
+        for (id, row) in &self.estate.principals {
+            let OpenPrincipal { kind, status, roles, capacities, .. } = row;
+            let principal = ReviewedPrincipal { id: *id, kind: *kind, status: *status, roles };
+            population.principal(principal, capacities.iter().map(|held| held.capacity));
+        }
+        for (id, row) in self.estate.grants.iter().filter(|(_, row)| row.status == Status::Active) {
+            let (principal, until) = (row.principal, row.until);
+            population.grant(ReviewedGrant { id: *id, principal, ring: RING, until });
+        }
+        let items = population.items();
+        OpenReview {
+            scope,
+            ring,
+            population: population_digest(&items),
+            items,
+            opened_by: ADA,
+            opened_at,
+            due_at: opened_at.after(Duration::from_secs(30 * 86_400)),
+            closed: None,
+            reason: None,
+        }
+    }
+
+    /// A review is as it is from the next entry on.
+    pub(crate) fn review_is(&mut self, id: ReviewId, op: Op, review: &OpenReview) {
+        let row = OpenRow::Review(Box::new(review.clone()));
+        self.act(op, None, vec![(Object::Review(id), row)]);
+    }
+
+    /// It is opened, all of it is decided on so, and it is closed.
+    pub(crate) fn reviewed(
+        &mut self,
+        id: ReviewId,
+        mut review: OpenReview,
+        decide: impl Fn(ReviewSubject) -> (ReviewDecision, PrincipalId),
+    ) {
+        self.review_is(id, Op::OpenReview, &review);
+        let at = self.next();
+        for item in &mut review.items {
+            let (decision, by) = decide(item.subject);
+            item.decided = Some(ItemDecision { decision, by, at });
+        }
+        self.review_is(id, Op::DecideReview, &review);
+        review.closed = Some(ReviewClosed { by: OTTO, at: self.next() });
+        self.review_is(id, Op::CloseReview, &review);
+    }
+
+    /// A plan as it is once the next entry did its next step, which writes these.
+    pub(crate) fn stepped(&self, id: ApprovalId, written: &[Object], is_last: bool) -> (Object, OpenRow) {
+        let mut approval = self.estate.approvals[&id].clone();
+        let moved =
+            written.iter().map(|object| SeenRow { object: *object, revision: self.revision(*object) + 1 });
+        let step = u16::try_from(approval.done.len()).unwrap();
+        approval.done.push(DoneStep { step, moved: moved.collect() });
+        if is_last {
+            let ended = Ended { outcome: Outcome::Executed, at: self.next(), by: approval.requester };
+            approval.ended = Some(ended);
+        }
+        put(id, approval)
+    }
+
+    /// The administrator asks for emergency access of somebody without a role to the key, the security officer approves it, and it is opened for so
+    /// many hours, as edited: the access, and what is written with it.
+    pub(crate) fn emergency(
+        &mut self,
+        hours: u64,
+        edit: impl FnOnce(&mut OpenBreakGlass, &mut Vec<(Object, OpenRow)>),
+    ) {
+        let on = [Object::Principal(ANNA), Object::Key(KEY)];
+        let asked = self.asked(ADA, Action::OpenBreakGlass, false, &on);
+        let id = self.ask(OpenApproval { eligible: Eligible::Responders, quorum: 1, ..asked });
+        self.approve(id, OTTO);
+        let opened_at = self.next();
+        let mut access = OpenBreakGlass {
+            holder: ANNA,
+            keys: vec![KEY],
+            grants: vec![ACCESS_GRANT],
+            opened_by: ADA,
+            approval: Some(id),
+            opened_at,
+            ends_at: opened_at.after(Duration::from_secs(hours * 3600)),
+            reason: Some(Why::Given(ReasonId::from_bytes([2; 16]))),
+            closed: None,
+            reviewed: None,
+        };
+        let grant = emergency_grant(&access, Status::Active);
+        let alert = alert(AlertRule::BreakGlassOpened, Object::BreakGlass(ACCESS), opened_at);
+        let mut rows = vec![self.executed(id), grant, alert];
+        edit(&mut access, &mut rows);
+        rows.push((Object::BreakGlass(ACCESS), OpenRow::BreakGlass(Box::new(access))));
+        self.act(Op::OpenBreakGlass, None, rows);
+    }
+
+    /// What became of emergency access, by an entry of that operation.
+    pub(crate) fn access_is(&mut self, op: Op, edit: impl FnOnce(&mut OpenBreakGlass, Timestamp)) {
+        let mut access = self.estate.break_glass[&ACCESS].clone();
+        edit(&mut access, self.next());
+        let status = if access.closed.is_some() { Status::Revoked } else { Status::Active };
+        let grant = emergency_grant(&access, status);
+        let row = (Object::BreakGlass(ACCESS), OpenRow::BreakGlass(Box::new(access)));
+        self.act(op, None, vec![row, grant]);
+    }
+
     /// Somebody asks for it, two custodians approve it, and it is done.
     pub(crate) fn approved_act(
         &mut self,
@@ -398,6 +552,41 @@ fn period() -> Period {
 
 fn put(id: ApprovalId, approval: OpenApproval) -> (Object, OpenRow) {
     (Object::Approval(id), OpenRow::Approval(Box::new(approval)))
+}
+
+/// The grant that emergency access is.
+fn emergency_grant(access: &OpenBreakGlass, status: Status) -> (Object, OpenRow) {
+    let row = OpenGrant {
+        principal: access.holder,
+        key: Some(KEY),
+        ring: None,
+        operations: vec![Action::Decrypt],
+        is_conditional: false,
+        until: Some(access.ends_at),
+        created_by: access.opened_by,
+        created_at: access.opened_at,
+        basis: Basis::Role,
+        origin: GrantOrigin::BreakGlass,
+        status,
+        ended_by: None,
+        ended_at: None,
+    };
+    (Object::Grant(ACCESS_GRANT), OpenRow::Grant(row))
+}
+
+/// An alert that nobody has looked at.
+pub(crate) fn alert(rule: AlertRule, subject: Object, raised_at: Timestamp) -> (Object, OpenRow) {
+    let row = OpenAlert {
+        rule,
+        subject: Some(subject),
+        raised_at,
+        last_at: raised_at,
+        count: 1,
+        triaged: None,
+        closed: None,
+        reason: None,
+    };
+    (Object::Alert(ALERT), OpenRow::Alert(row))
 }
 
 pub(crate) fn principal(id: PrincipalId, row: OpenPrincipal) -> (Object, OpenRow) {

@@ -32,6 +32,6 @@ pub use outcome::{Emptiness, Outcome};
 pub use result::{ControlResult, MOST_NAMED};
 pub use result::{Counts, Evaluation, LogHead, Period, Population, Undecided, Verdict, Violation};
 pub use run::{RecordedRun, Remade, evaluate_at};
-pub(crate) use said::SignedByEach;
+pub(crate) use said::{SignedAbout, SignedByEach, signed_of_own_certificate};
 pub use scan::{Scan, Told};
 pub use setting::{Declared, Setting};

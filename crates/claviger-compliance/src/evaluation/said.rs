@@ -5,8 +5,9 @@
 //!   the whole of it: nobody has what was late yesterday be on time;
 //! * a value that its parameter does not take is not taken, so that no word turns a limit off; that it is there is said;
 //! * a statement counts only if its signature is verified here, for this deployment and for the catalogue's text, if it was declared when it
-//!   was signed, and if who signed it was a person of this deployment with a certificate, who held a role that is asked for it. One that is asked of somebody
-//!   whom no role names (an owner, an executive) is kept and decides nothing. Whether it is true, nothing shows.
+//!   was signed, and if who signed it was a person of this deployment with a certificate, who held a role or a capacity that is asked for it then. One that is
+//!   asked of somebody whom neither names (the owner of a network) is kept and decides nothing. Whether it is true, nothing shows;
+//! * what there must be one of for each key or asset counts once each of them has one, by somebody who is asked about that very one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -93,15 +94,15 @@ fn is_withdrawn(declaration: &OpenDeclaration, at: Timestamp) -> bool {
 /// Statements that were signed as their catalogue asks for, by name, each with who signed it and when.
 #[derive(Debug, Default)]
 pub(super) struct Signed {
-    /// By somebody who held a role that is asked.
+    /// By somebody who held a role or a capacity that is asked.
     pub(super) good: BTreeMap<String, String>,
-    /// By somebody of whom nothing shows whether it is who is asked. They decide nothing.
+    /// By somebody of whom nothing shows whether it is who is asked, or about some things of many. They decide nothing.
     pub(super) open: BTreeMap<String, String>,
 }
 
 /// Those for the whole of a deployment at an instant.
 pub(super) fn statements(catalogue: &Catalogue, estate: &Estate, deployment: &str, at: Timestamp) -> Signed {
-    let mut signed = Signed::default();
+    let mut signed = of_each(catalogue, estate, deployment, at);
     for (id, declaration) in &estate.declarations {
         let Declared::Attestation(attestation) = &declaration.declared else { continue };
         let claim = &attestation.claim;
@@ -112,11 +113,8 @@ pub(super) fn statements(catalogue: &Catalogue, estate: &Estate, deployment: &st
         if counts(statement, attestation, declaration, estate, at) {
             let (by, signed_at) = (declaration.declared_by, shown(claim.signed_at));
             let note = format!("{} was signed by principal {by} at {signed_at}", statement.id);
-            let held = estate.roles_of_signer(*id);
-            if let Some(role) =
-                held.iter().find(|held| statement.roles.iter().any(|role| role == held.name()))
-            {
-                signed.good.insert(statement.id.clone(), format!("{note}, as {role}"));
+            if let Some(as_what) = estate.asked_as(statement, *id, None) {
+                signed.good.insert(statement.id.clone(), format!("{note}, as {as_what}"));
             } else {
                 let asked = format!("it is asked of: {}", statement.signer);
                 let note = format!(
@@ -127,6 +125,91 @@ pub(super) fn statements(catalogue: &Catalogue, estate: &Estate, deployment: &st
         }
     }
     signed
+}
+
+/// Those that there must be one of for each key, or for each asset.
+fn of_each(catalogue: &Catalogue, estate: &Estate, deployment: &str, at: Timestamp) -> Signed {
+    let mut signed = Signed::default();
+    for statement in catalogue.statements() {
+        let all: Vec<_> = match statement.each.as_deref() {
+            Some("data asset") => estate.assets.keys().copied().map(Object::Asset).collect(),
+            Some("key") => {
+                let live = estate.keys.iter().filter(|(_, key)| !key.state.is_destroyed());
+                live.map(|(id, _)| Object::Key(*id)).collect()
+            }
+            _ => continue,
+        };
+        let about = SignedAbout::of(statement, deployment, at, estate);
+        let have = all.iter().filter(|object| about.is_about(**object)).count();
+        let each = statement.each.as_deref().unwrap_or_default();
+        let note = format!("{} was signed for {have} of {} of this: {each}", statement.id, all.len());
+        if have > 0 && have == all.len() {
+            signed.good.insert(statement.id.clone(), note);
+        } else if have > 0 {
+            signed.open.insert(statement.id.clone(), note);
+        }
+    }
+    signed
+}
+
+/// Who has signed a statement about single objects, and was asked to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct SignedAbout {
+    /// Of each, when who signed about it last.
+    signers: BTreeMap<Object, BTreeMap<PrincipalId, Timestamp>>,
+}
+
+impl SignedAbout {
+    /// Those for a deployment that are good at an instant.
+    pub(crate) fn of(statement: &Statement, deployment: &str, at: Timestamp, estate: &Estate) -> Self {
+        let mut signed = Self::default();
+        for (id, declaration) in &estate.declarations {
+            let Declared::Attestation(attestation) = &declaration.declared else { continue };
+            let claim = &attestation.claim;
+            let is_it = claim.statement.as_str() == statement.id && claim.deployment.as_str() == deployment;
+            if claim.scope.is_empty() || !is_it || !is_good(statement, attestation, declaration, estate, at) {
+                continue;
+            }
+            for object in &claim.scope {
+                if estate.asked_as(statement, *id, Some(*object)).is_some() {
+                    let of_object = signed.signers.entry(*object).or_default();
+                    let last = of_object.entry(declaration.declared_by).or_insert(claim.signed_at);
+                    *last = claim.signed_at.max(*last);
+                }
+            }
+        }
+        signed
+    }
+
+    /// Has anybody signed about it?
+    pub(crate) fn is_about(&self, object: Object) -> bool {
+        self.signers.contains_key(&object)
+    }
+
+    /// Who has signed about it since then.
+    pub(crate) fn signers(&self, object: Object, since: Timestamp) -> impl Iterator<Item = PrincipalId> {
+        let all = self.signers.get(&object).into_iter().flatten();
+        all.filter(move |(_, at)| since <= **at).map(|(signer, _)| *signer)
+    }
+}
+
+/// The people who have signed a statement about the certificate that they signed it by.
+pub(crate) fn signed_of_own_certificate(
+    statement: &Statement,
+    deployment: &str,
+    at: Timestamp,
+    estate: &Estate,
+) -> BTreeSet<PrincipalId> {
+    let signed = estate.declarations.values().filter_map(|declaration| {
+        let Declared::Attestation(attestation) = &declaration.declared else { return None };
+        let claim = &attestation.claim;
+        let is_it = claim.statement.as_str() == statement.id
+            && claim.deployment.as_str() == deployment
+            && claim.scope == [Object::Credential(attestation.credential)];
+        let is_good = is_it && is_good(statement, attestation, declaration, estate, at);
+        is_good.then_some(declaration.declared_by)
+    });
+    signed.collect()
 }
 
 pub(super) fn shown(at: Timestamp) -> String {
@@ -223,10 +306,12 @@ impl SignedByEach {
 #[cfg(test)]
 mod tests {
     use claviger_audit::declaration::signed_bytes;
-    use claviger_audit::fact::{OpenCredential, OpenPrincipal, OpenRow};
+    use claviger_audit::fact::{OpenAsset, OpenCredential, OpenPrincipal, OpenRow};
+    use claviger_core::capacity::{Capacity, HeldCapacity};
     use claviger_core::declaration::{Claim, Parameter, SigningMethod};
+    use claviger_core::key::DataClass;
     use claviger_core::principal::Role;
-    use claviger_core::{CredentialId, Purpose, Spec};
+    use claviger_core::{AssetId, CredentialId, Purpose, Spec};
     use claviger_crypto::random::ModuleRandom;
     use claviger_crypto::{Message, ReadyKey, SignatureAlgorithm, generate};
 
@@ -361,6 +446,7 @@ mod tests {
             erased_at: None,
             environment: None,
             same_person_as: None,
+            capacities: Vec::new(),
         };
         let card = OpenCredential {
             principal: SIGNER,
@@ -369,6 +455,8 @@ mod tests {
             created_by: None,
             created_at: at(1),
             expires_at: at(90),
+            renews: None,
+            awaits_confirmation: false,
         };
         estate.put(Object::Principal(SIGNER), Some(OpenRow::Principal(person)));
         estate.put(Object::Credential(CARD), Some(OpenRow::Credential(card)));
@@ -476,6 +564,77 @@ mod tests {
         withdraw(&mut estate, 1, at(15));
         let found = by_each(&estate, 20, 365);
         assert_eq!((found.first.len(), found.good.len()), (1, 0), "it was signed, and is not any more");
+    }
+
+    #[test]
+    fn a_statement_counts_where_its_signer_held_a_capacity_that_is_asked_when_it_was_signed() {
+        let catalogue = Catalogue::load().unwrap();
+        let policy = catalogue.find_statement("ATT-POLICY").unwrap();
+        let again = |capacities: &[Capacity], later: &[Capacity]| {
+            let (mut estate, attestation) = signed(|claim| {
+                claim.statement = policy.id.parse().unwrap();
+                claim.statement_digest = policy.digest();
+            });
+            let held = |capacities: &[Capacity]| {
+                let given_by = PrincipalId::from_bytes([5; 16]);
+                capacities.iter().map(|one| HeldCapacity { capacity: *one, given_by }).collect::<Vec<_>>()
+            };
+            estate.principals.get_mut(&SIGNER).unwrap().capacities = held(capacities);
+            put(&mut estate, 2, Declared::Attestation(Box::new(attestation)), at(10));
+            estate.principals.get_mut(&SIGNER).unwrap().capacities = held(later);
+            statements(&catalogue, &estate, "shop", at(20)).good.get("ATT-POLICY").cloned()
+        };
+        assert!(again(&[Capacity::Executive], &[]).unwrap().ends_with(", as executive"));
+        assert_eq!(again(&[], &[Capacity::Executive]), None);
+        assert_eq!(again(&[Capacity::Ciso, Capacity::Dpo], &[Capacity::Executive]), None);
+    }
+
+    #[test]
+    fn what_is_asked_for_each_asset_counts_once_the_owner_of_each_has_signed_about_it() {
+        let catalogue = Catalogue::load().unwrap();
+        let counts = catalogue.find_statement("ATT-ASSET-COUNTS").unwrap();
+        let [one, other] = [1, 2].map(|number| AssetId::from_bytes([number; 16]));
+        let found = |owned: &[AssetId], about: &[AssetId]| {
+            let (mut estate, attestation) = signed(|claim| {
+                claim.statement = counts.id.parse().unwrap();
+                claim.statement_digest = counts.digest();
+                claim.scope = about.iter().copied().map(Object::Asset).collect();
+            });
+            let given_by = PrincipalId::from_bytes([5; 16]);
+            let held = |id: &AssetId| HeldCapacity { capacity: Capacity::AssetOwner(*id), given_by };
+            estate.principals.get_mut(&SIGNER).unwrap().capacities = owned.iter().map(held).collect();
+            for id in [one, other] {
+                let (owner, class) = (SIGNER, DataClass::Ephi);
+                let row = OpenAsset { owner, class, created_by: SIGNER, created_at: at(1) };
+                estate.put(Object::Asset(id), Some(OpenRow::Asset(row)));
+            }
+            put(&mut estate, 2, Declared::Attestation(Box::new(attestation)), at(10));
+            let Signed { good, open } = statements(&catalogue, &estate, "shop", at(20));
+            (good.contains_key("ATT-ASSET-COUNTS"), open.contains_key("ATT-ASSET-COUNTS"))
+        };
+        assert_eq!(found(&[one, other], &[one, other]), (true, false));
+        assert_eq!(found(&[one, other], &[one]), (false, true));
+        // Nobody answers for what another owns, and nobody for all by naming nothing.
+        assert_eq!(found(&[one], &[one, other]), (false, true));
+        assert_eq!(found(&[], &[one, other]), (false, false));
+        assert_eq!(found(&[one, other], &[]), (false, false));
+    }
+
+    #[test]
+    fn who_signs_about_a_certificate_is_its_holder_by_that_very_certificate() {
+        let catalogue = Catalogue::load().unwrap();
+        let enrolment = catalogue.find_statement("ATT-ENROLMENT").unwrap();
+        let found = |scope: Vec<Object>| {
+            let (estate, _) = signed(|claim| {
+                claim.statement = enrolment.id.parse().unwrap();
+                claim.statement_digest = enrolment.digest();
+                claim.scope = scope;
+            });
+            signed_of_own_certificate(enrolment, "shop", at(20), &estate).contains(&SIGNER)
+        };
+        let [own, other] = [CARD, CredentialId::from_bytes([8; 16])].map(Object::Credential);
+        assert!(found(vec![own]));
+        assert!(!found(vec![]) && !found(vec![other]) && !found(vec![own, other]));
     }
 
     #[test]

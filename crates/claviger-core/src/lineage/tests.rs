@@ -225,6 +225,14 @@ fn a_key_policy_is_passed_on_by_the_right_to_set_it_and_single_grants_are_not() 
     assert!(verdict(&[basis, by(GrantOrigin::Direct)], &[1], 2).ended().is_some());
 }
 
+#[test]
+fn emergency_access_is_given_and_rests_on_no_grant() {
+    let given = Grant { origin: GrantOrigin::BreakGlass, ..given(1, 1, key(1), &ALL) };
+    assert!(verdict(std::slice::from_ref(&given), &[1], 1).honoured().is_some());
+    let passed_on = Grant { origin: GrantOrigin::BreakGlass, ..passed(2, 1, 2, &[Action::Decrypt], &[1]) };
+    assert!(verdict(&[given, passed_on], &[1], 2).ended().is_some());
+}
+
 fn choose(held: &[Grant], operations: &[Action], conditions: &Conditions) -> Result<Vec<GrantId>, Shortfall> {
     let wanted = Delegation {
         selector: key(1),

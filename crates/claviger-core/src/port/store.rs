@@ -12,9 +12,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use claviger_crypto::kdf::HmacSha256;
 
+use crate::alert::{Alert, AlertRule};
 use crate::alias::{Alias, AliasName};
 use crate::approval::Approval;
 use crate::asset::Asset;
+use crate::break_glass::BreakGlass;
 use crate::change::{Change, IdempotencyRecord, Restriction, RingLife, VeilName, VeilRecord};
 use crate::declaration::{Declaration, DeclarationKind, Plain};
 use crate::governance::Governance;
@@ -26,11 +28,12 @@ use crate::node::Node;
 use crate::object::{FoundRow, Kind, Object, RowCursor};
 use crate::principal::{Credential, Principal};
 use crate::reason::KeptReason;
+use crate::review::Review;
 use crate::rights_review::RightsReview;
 use crate::time::Timestamp;
 use crate::{
-    Action, ApprovalId, AssetId, CredentialId, DeclarationId, GrantId, KeyId, KeyName, KeyRingId,
-    KeyVersionId, Name, NodeId, PrincipalId, ReasonId,
+    Action, AlertId, ApprovalId, AssetId, BreakGlassId, CredentialId, DeclarationId, GrantId, KeyId, KeyName,
+    KeyRingId, KeyVersionId, Name, NodeId, PrincipalId, ReasonId, ReviewId,
 };
 
 pub use usage::{UsageRows, UseCounts, VersionUsage};
@@ -107,6 +110,17 @@ pub struct Page<C> {
     pub limit: u32,
 }
 
+/// Which alerts to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AlertFilter {
+    /// Only those that are open, or only those that are closed.
+    pub open: Option<bool>,
+    /// Only by this rule.
+    pub rule: Option<AlertRule>,
+    /// Only about this object.
+    pub subject: Option<Object>,
+}
+
 /// Which aliases to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AliasFilter {
@@ -126,6 +140,19 @@ pub struct ApprovalFilter {
     /// Only what this principal asked for.
     pub requester: Option<PrincipalId>,
     /// As of when. At the first instant of all, whatever was not ended is open, expired or not.
+    pub now: Timestamp,
+}
+
+/// Which emergency accesses to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BreakGlassFilter {
+    /// Only those that are open at `now`, or only those that have ended by then.
+    pub open: Option<bool>,
+    /// Only those that were reviewed, or only those that were not.
+    pub reviewed: Option<bool>,
+    /// Only of this holder.
+    pub holder: Option<PrincipalId>,
+    /// As of when.
     pub now: Timestamp,
 }
 
@@ -166,6 +193,13 @@ pub struct GrantFilter {
     pub of_policy: bool,
     /// Revoked ones too?
     pub with_revoked: bool,
+}
+
+/// Which access reviews to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReviewFilter {
+    /// Only those that are not closed, or only those that are.
+    pub open: Option<bool>,
 }
 
 /// A key whose destruction is scheduled.
@@ -232,6 +266,15 @@ pub struct Ties {
     pub credentials: Vec<Credential>,
     /// Other accounts of its person that are not revoked.
     pub accounts: Vec<Principal>,
+}
+
+/// How many emergency accesses there are that somebody must know of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BreakGlassCount {
+    /// Those that are open.
+    pub open: u64,
+    /// Those that nobody has reviewed, the open ones among them.
+    pub unreviewed: u64,
 }
 
 /// A principal whose last credential ends soon.
@@ -647,6 +690,49 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// How many approvals somebody asked for that are open at `now`.
     async fn count_open_approvals(&self, requester: PrincipalId, now: Timestamp) -> Result<u64, StoreError>;
 
+    /// An access review.
+    async fn find_review(&self, id: ReviewId) -> Result<Option<Review>, StoreError>;
+
+    /// Access reviews that a filter takes, in the order of their identifiers. Each comes with all its items: pages are short.
+    async fn list_reviews(
+        &self,
+        filter: ReviewFilter,
+        page: Page<ReviewId>,
+    ) -> Result<Vec<Review>, StoreError>;
+
+    /// How many access reviews are not closed.
+    async fn count_open_reviews(&self) -> Result<u64, StoreError>;
+
+    /// An alert.
+    async fn find_alert(&self, id: AlertId) -> Result<Option<Alert>, StoreError>;
+
+    /// The open alert by that rule about that object, or about the whole deployment. A store keeps no second one: it is a conflict.
+    async fn find_open_alert(
+        &self,
+        rule: AlertRule,
+        subject: Option<Object>,
+    ) -> Result<Option<Alert>, StoreError>;
+
+    /// Alerts that a filter takes, in the order of their identifiers.
+    async fn list_alerts(&self, filter: AlertFilter, page: Page<AlertId>) -> Result<Vec<Alert>, StoreError>;
+
+    /// How many alerts are open by each rule by which some are, in the order of the rules' numbers. Rows are not held against their tags.
+    async fn count_open_alerts(&self) -> Result<Vec<(AlertRule, u64)>, StoreError>;
+
+    /// An emergency access.
+    async fn find_break_glass(&self, id: BreakGlassId) -> Result<Option<BreakGlass>, StoreError>;
+
+    /// Emergency accesses that a filter takes, in the order of their identifiers.
+    async fn list_break_glass(
+        &self,
+        filter: BreakGlassFilter,
+        page: Page<BreakGlassId>,
+    ) -> Result<Vec<BreakGlass>, StoreError>;
+
+    /// How many emergency accesses are open at `now`, and how many nobody has reviewed, those among them. Rows are not held against their
+    /// tags.
+    async fn count_break_glass(&self, now: Timestamp) -> Result<BreakGlassCount, StoreError>;
+
     /// The rules of the deployment, where they were ever set.
     async fn find_governance(&self) -> Result<Option<Governance>, StoreError>;
 
@@ -722,12 +808,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn list_principals(&self, page: Page<Name>) -> Result<Vec<Principal>, StoreError>;
     /// All principals that are not revoked and hold a role.
     async fn list_role_holders(&self) -> Result<Vec<Principal>, StoreError>;
+    /// All principals that are not revoked and hold a capacity.
+    async fn list_capacity_holders(&self) -> Result<Vec<Principal>, StoreError>;
     /// All security officers made by a recovery that nobody has acknowledged.
     async fn list_unacknowledged(&self) -> Result<Vec<Principal>, StoreError>;
 
     /// Principals that are not revoked and whose last valid credential ends behind `now` and not behind `by`, as long as it was
-    /// made for more than the time between: at most `limit`, those that end first before others. Rows are not held against their
-    /// tags; nothing is decided on it.
+    /// made for more than the time between: at most `limit`, those that end first before others. Codes that are to be redeemed and what
+    /// awaits its confirmation are none. Rows are not held against their tags; nothing is decided on it.
     async fn list_ending(
         &self,
         now: Timestamp,

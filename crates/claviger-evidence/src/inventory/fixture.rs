@@ -4,20 +4,26 @@
 use std::time::Duration;
 
 use claviger_audit::fact::{
-    OpenApproval, OpenAsset, OpenCredential, OpenDeclaration, OpenGovernance, OpenKey, OpenNode, OpenRing,
-    OpenRootWrap, OpenVersion,
+    OpenAlert, OpenApproval, OpenAsset, OpenBreakGlass, OpenCredential, OpenDeclaration, OpenGovernance,
+    OpenKey, OpenNode, OpenPrincipal, OpenReview, OpenRing, OpenRootWrap, OpenVersion,
 };
+use claviger_audit::review::population_digest;
 use claviger_compliance::Period;
 use claviger_compliance::evaluation::Estate;
+use claviger_core::alert::{AlertAct, AlertRule};
 use claviger_core::approval::{Decided, Eligible, Ended, Outcome, SeenRow, Verdict};
+use claviger_core::break_glass::{BreakGlassClosed, BreakGlassReviewed, BreakGlassVerdict};
+use claviger_core::capacity::{Capacity, HeldCapacity};
 use claviger_core::declaration::{Declared, Document, DocumentSort, Parameter, SigningMethod};
 use claviger_core::governance::Governance;
 use claviger_core::key::{DataClass, Generator, Origin, Protection, RingPolicy, State, Wrap};
 use claviger_core::object::Object;
-use claviger_core::principal::{CredentialKind, Status};
+use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Status};
+use claviger_core::reason::Why;
+use claviger_core::review::{ItemDecision, ReviewDecision, ReviewItem, ReviewScope, ReviewSubject};
 use claviger_core::{
-    Action, ApprovalId, AssetId, CredentialId, DeclarationId, GovernanceId, KeyId, KeyRingId, KeyVersionId,
-    NodeId, PrincipalId, Purpose, Spec, Timestamp,
+    Action, AlertId, ApprovalId, AssetId, BreakGlassId, CredentialId, DeclarationId, GovernanceId, GrantId,
+    KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, Purpose, ReasonId, ReviewId, Spec, Timestamp,
 };
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -61,6 +67,7 @@ fn approvals() -> [(ApprovalId, OpenApproval); 2] {
         decisions: vec![decided(21), decided(22)],
         ended: Some(Ended { outcome: Outcome::Executed, at: at("2026-05-02T00:00:00Z"), by: owner() }),
         reason: None,
+        done: Vec::new(),
     };
     let open = OpenApproval {
         action: Action::AssignRole,
@@ -213,6 +220,8 @@ pub(crate) fn estate() -> Estate {
             created_by: None,
             created_at,
             expires_at: at(expires_at),
+            renews: None,
+            awaits_confirmation: false,
         };
         estate.credentials.insert(CredentialId::from_bytes([number; 16]), credential);
     }
@@ -235,5 +244,98 @@ pub(crate) fn estate() -> Estate {
     }
     estate.approvals.extend(approvals());
     estate.governance = Some(rules());
+    let executive = HeldCapacity { capacity: Capacity::Executive, given_by: owner() };
+    estate.principals.insert(owner(), person(vec![Role::Custodian], Vec::new()));
+    estate.principals.insert(manager(), person(Vec::new(), vec![executive]));
+    estate.reviews.insert(ReviewId::from_bytes([41; 16]), review());
+    estate.break_glass.insert(BreakGlassId::from_bytes([42; 16]), emergency());
+    estate.alerts.insert(AlertId::from_bytes([43; 16]), alert());
     estate
+}
+
+fn manager() -> PrincipalId {
+    PrincipalId::from_bytes([10; 16])
+}
+
+fn person(roles: Vec<Role>, capacities: Vec<HeldCapacity>) -> OpenPrincipal {
+    OpenPrincipal {
+        kind: PrincipalKind::Human,
+        status: Status::Active,
+        roles,
+        created_by: None,
+        created_at: at("2025-01-01T00:00:00Z"),
+        recovered_at: None,
+        acknowledged_by: None,
+        erased_at: None,
+        environment: None,
+        same_person_as: None,
+        capacities,
+    }
+}
+
+/// A review that is open, of which one item stays, one goes, and one is not decided.
+fn review() -> OpenReview {
+    let item = |subject: ReviewSubject, decision: Option<ReviewDecision>| ReviewItem {
+        subject,
+        rights: [6; 32],
+        count: 1,
+        last_used: Some(at("2026-04-01T00:00:00Z")),
+        decided: decision.map(|decision| ItemDecision {
+            decision,
+            by: PrincipalId::from_bytes([11; 16]),
+            at: at("2026-05-21T00:00:00Z"),
+        }),
+    };
+    let items = vec![
+        item(ReviewSubject::Office(owner()), Some(ReviewDecision::Keep)),
+        item(ReviewSubject::Office(manager()), Some(ReviewDecision::Remove)),
+        item(ReviewSubject::Uses(manager(), KeyRingId::from_bytes([1; 16])), None),
+    ];
+    OpenReview {
+        scope: ReviewScope::All,
+        ring: None,
+        population: population_digest(&items),
+        items,
+        opened_by: owner(),
+        opened_at: at("2026-05-20T00:00:00Z"),
+        due_at: at("2026-06-20T00:00:00Z"),
+        closed: None,
+        reason: None,
+    }
+}
+
+/// Emergency access that was closed after an hour, and reviewed.
+fn emergency() -> OpenBreakGlass {
+    let by = PrincipalId::from_bytes([11; 16]);
+    OpenBreakGlass {
+        holder: manager(),
+        keys: vec![KeyId::from_bytes([2; 16])],
+        grants: vec![GrantId::from_bytes([12; 16])],
+        opened_by: owner(),
+        approval: None,
+        opened_at: at("2026-05-10T00:00:00Z"),
+        ends_at: at("2026-05-10T02:00:00Z"),
+        reason: Some(Why::Given(ReasonId::from_bytes([13; 16]))),
+        closed: Some(BreakGlassClosed { by, at: at("2026-05-10T01:00:00Z") }),
+        reviewed: Some(BreakGlassReviewed {
+            verdict: BreakGlassVerdict::Justified,
+            by,
+            at: at("2026-05-11T00:00:00Z"),
+        }),
+    }
+}
+
+/// The alert of that, which somebody looked at.
+fn alert() -> OpenAlert {
+    let raised_at = at("2026-05-10T00:00:00Z");
+    OpenAlert {
+        rule: AlertRule::BreakGlassOpened,
+        subject: Some(Object::BreakGlass(BreakGlassId::from_bytes([42; 16]))),
+        raised_at,
+        last_at: raised_at,
+        count: 1,
+        triaged: Some(AlertAct { by: owner(), at: at("2026-05-10T00:10:00Z") }),
+        closed: None,
+        reason: Some(Why::Given(ReasonId::from_bytes([14; 16]))),
+    }
 }

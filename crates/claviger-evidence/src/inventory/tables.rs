@@ -5,7 +5,7 @@ use crate::csv::Table;
 use crate::pack::PackFile;
 
 /// The text of a cell that may be empty.
-fn cell(value: &Option<String>) -> &str {
+pub(super) fn cell(value: &Option<String>) -> &str {
     value.as_deref().unwrap_or_default()
 }
 
@@ -15,7 +15,7 @@ fn digits(value: Option<u32>) -> String {
 }
 
 /// Several words in one cell.
-fn words(words: &[String]) -> String {
+pub(super) fn words(words: &[String]) -> String {
     words.join("; ")
 }
 
@@ -32,6 +32,11 @@ impl Inventory {
             self.assets_table().file("report/assets.csv"),
             self.declarations_table().file("report/declarations.csv"),
             self.approvals_table().file("report/approvals.csv"),
+            self.capacities_table().file("report/capacities.csv"),
+            self.reviews_table().file("report/reviews.csv"),
+            self.review_items_table().file("report/review_items.csv"),
+            self.break_glass_table().file("report/break_glass.csv"),
+            self.alerts_table().file("report/alerts.csv"),
         ]
     }
 
@@ -232,6 +237,7 @@ impl Inventory {
             "kind",
             "state",
             "created_by",
+            "renews",
             "created_at",
             "expires_at",
         ]);
@@ -243,6 +249,7 @@ impl Inventory {
                 &line.kind,
                 &line.state,
                 cell(&line.created_by),
+                cell(&line.renews),
                 &line.created_at,
                 &line.expires_at,
             ]);
@@ -349,6 +356,7 @@ impl Inventory {
             "approvers",
             "denied_by",
             "signatures_that_hold",
+            "steps_done",
             "requested_at",
             "expires_at",
             "outcome",
@@ -367,6 +375,7 @@ impl Inventory {
                 &words(&line.approvers),
                 cell(&line.denied_by),
                 &line.signatures.to_string(),
+                &line.steps_done.to_string(),
                 &line.requested_at,
                 &line.expires_at,
                 cell(&line.outcome),

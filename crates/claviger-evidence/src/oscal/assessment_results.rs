@@ -3,7 +3,8 @@
 use claviger_compliance::Verdict;
 use serde_json::{Value, json};
 
-use super::{Basis, outcome, property, reviewed};
+use super::{Basis, NAMESPACE, line, outcome, property, reviewed};
+use crate::inventory::DeclarationLine;
 use crate::pack::instant;
 
 pub(super) fn document(basis: &Basis<'_>) -> Value {
@@ -40,10 +41,38 @@ fn result(basis: &Basis<'_>) -> Value {
         "start": instant(evaluation.period.from),
         "end": instant(evaluation.period.to),
         "props": properties,
+        "attestations": attestations(basis),
         "reviewed-controls": reviewed(basis, |result| result.result == Verdict::NotApplicable),
         "observations": observations,
         "risks": risks,
         "findings": findings,
         "remarks": (!evaluation.findings.is_empty()).then_some(broken),
+    })
+}
+
+/// The statements that people signed and have not withdrawn. Who signed is an identifier: no document has names.
+fn attestations(basis: &Basis<'_>) -> Vec<Value> {
+    let signed = basis.declarations.iter().filter(|one| one.kind == STATEMENT && one.withdrawn_at.is_none());
+    signed.map(|one| json!({ "parts": [statement(basis, one)] })).collect()
+}
+
+/// The kind of declarations that are signed statements.
+const STATEMENT: &str = "attestation";
+
+fn statement(basis: &Basis<'_>, one: &DeclarationLine) -> Value {
+    let known = basis.catalogue.find_statement(&one.subject);
+    // Of a text that the catalogue does not have any more, the digest is left.
+    let is_that = |digest: &str| one.says.contains(digest);
+    let text = known.filter(|known| is_that(&claviger_audit::to_hex(&known.digest())));
+    let spans = [("signed-at", &one.from), ("valid-until", &one.until)];
+    let spans = spans.into_iter().filter_map(|(name, at)| Some(property(name, at.as_ref()?)));
+    let properties: Vec<_> = [property("signer", &one.declared_by)].into_iter().chain(spans).collect();
+    json!({
+        "uuid": basis.uuid(&format!("statement/{}", one.id)),
+        "name": "statement",
+        "ns": NAMESPACE,
+        "title": line(&one.subject),
+        "props": properties,
+        "prose": text.map_or_else(|| one.says.clone(), |known| format!("{}\n\n{}", known.text, one.says)),
     })
 }

@@ -34,6 +34,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::dossier::Dossier;
+use crate::inventory::DeclarationLine;
 use crate::pack::{self, PackFile, Unmade, instant};
 
 /// The edition of OSCAL in which all documents are.
@@ -58,6 +59,7 @@ pub fn files(dossier: &Dossier<'_>) -> Result<Vec<PackFile>, Unmade> {
         catalogue: dossier.asked.catalogue,
         framework: dossier.asked.framework,
         evaluation: &dossier.evaluation,
+        declarations: &dossier.inventory.declarations,
         results: to_hex(&sha256(&pack::canonical(&dossier.evaluation)?)),
     };
     let mut files = Vec::new();
@@ -88,6 +90,8 @@ struct Basis<'d> {
     catalogue: &'d Catalogue,
     framework: Option<&'d Framework>,
     evaluation: &'d Evaluation,
+    /// What people declared and signed.
+    declarations: &'d [DeclarationLine],
     /// SHA-256 of `results/results.json`, in hexadecimal.
     results: String,
 }

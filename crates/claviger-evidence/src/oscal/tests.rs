@@ -60,7 +60,14 @@ fn set(catalogue: &Catalogue, result: &mut ControlResult, verdict: Verdict) {
 
 fn basis<'d>(catalogue: &'d Catalogue, evaluation: &'d Evaluation) -> Basis<'d> {
     let framework = catalogue.find_framework("pci-dss");
-    Basis { pack: "0".repeat(32), catalogue, framework, evaluation, results: "ab".repeat(32) }
+    Basis {
+        pack: "0".repeat(32),
+        catalogue,
+        framework,
+        evaluation,
+        declarations: &[],
+        results: "ab".repeat(32),
+    }
 }
 
 /// The documents of [`evaluation`].
@@ -295,4 +302,35 @@ fn nothing_is_called_compliant() {
     for (file, document) in made() {
         assert!(!document.to_string().contains("compliant with"), "{file}");
     }
+}
+
+#[test]
+fn statements_that_people_signed_are_attestations_with_their_text_and_no_name() {
+    let catalogue = Catalogue::load().unwrap();
+    let evaluation = evaluation(&catalogue);
+    let policy = catalogue.find_statement("ATT-POLICY").unwrap();
+    let signed = DeclarationLine {
+        id: "00000000-0000-4000-8000-000000000001".to_owned(),
+        kind: "attestation".to_owned(),
+        subject: policy.id.clone(),
+        says: format!("text {}, about all of the deployment", to_hex(&policy.digest())),
+        declared_by: "00000000-0000-4000-8000-000000000002".to_owned(),
+        declared_at: "2026-01-02T00:00:00.000Z".to_owned(),
+        from: Some("2026-01-02T00:00:00.000Z".to_owned()),
+        until: Some("2027-01-02T00:00:00.000Z".to_owned()),
+        withdrawn_at: None,
+    };
+    let old = DeclarationLine { says: "text 00, about all".to_owned(), ..signed.clone() };
+    let withdrawn = DeclarationLine { withdrawn_at: Some(signed.declared_at.clone()), ..signed.clone() };
+    let parameter = DeclarationLine { kind: "parameter".to_owned(), ..signed.clone() };
+    let declarations = [signed, old, withdrawn, parameter];
+    let basis = Basis { declarations: &declarations, ..basis(&catalogue, &evaluation) };
+    let document = assessment_results::document(&basis);
+    let found = document["assessment-results"]["results"][0]["attestations"].as_array().unwrap().clone();
+    assert_eq!(found.len(), 2);
+    let part = &found[0]["parts"][0];
+    assert!(part["prose"].as_str().unwrap().starts_with(&policy.text), "{part}");
+    assert_eq!((&part["title"], part["props"].as_array().unwrap().len()), (&json!("ATT-POLICY"), 3));
+    // A text that the catalogue does not have is not put into anybody's mouth.
+    assert_eq!(found[1]["parts"][0]["prose"], "text 00, about all");
 }

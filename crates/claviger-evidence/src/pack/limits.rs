@@ -10,7 +10,7 @@ use super::PackFile;
 use crate::dossier::Dossier;
 
 /// What no release can show.
-pub(crate) const LIMITS: [&str; 13] = [
+pub(crate) const LIMITS: [&str; 14] = [
     "Events that never entered the log. AUD-01 counts results where they leave a node and compares the counts with the entries, which makes \
      leaving one out harder and does not rule it out.",
     "What happened after the newest cut of the log, or outside the period that was asked about. A log that was exported earlier is genuine, \
@@ -22,6 +22,8 @@ pub(crate) const LIMITS: [&str; 13] = [
     "What somebody who controls the host of a node does with keys for as long as that lasts. Only what was recorded before, or elsewhere, \
      can be trusted then (AUD-04).",
     "That two accounts are two persons: that is what the identity provider says.",
+    "That a review of access, of emergency access or of an alert was made with care, and that whoever holds a capacity answers for what it says: \
+     the log shows who said so, and when.",
     "Custody of devices and the destruction of media: they are attested, not measured.",
     "Whether a measure is appropriate. That is a legal judgement: results say what the log shows, and not that an organization meets a \
      regulation.",
@@ -132,6 +134,7 @@ fn declared(text: &mut String, dossier: &Dossier<'_>) {
     let _ = writeln!(text, "\n## Declared, and not measured\n");
     let (keys, assets, nodes) = (estate.keys.len(), estate.assets.len(), estate.nodes.len());
     let declarations = estate.declarations.len();
+    let capacities: usize = estate.principals.values().map(|principal| principal.capacities.len()).sum();
     for (count, what) in [
         (
             keys,
@@ -143,6 +146,7 @@ fn declared(text: &mut String, dossier: &Dossier<'_>) {
             "nodes: their configuration, hardening, storage and custody domains, and the validation of their cryptographic modules, as each \
              node says them of itself",
         ),
+        (capacities, "capacities of people: that they answer for what these say"),
         (
             declarations,
             "declarations of people: parameters, devices, modules, suppliers, documents and signed statements",

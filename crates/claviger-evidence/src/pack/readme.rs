@@ -57,7 +57,7 @@ same page from elsewhere. It does not rebuild results.
 
 | | |
 |---|---|
-| `report/report.html` | the report for people; its tables as CSV beside it |
+| `report/report.html` | the report for people; its tables as CSV beside it, among them approvals, access reviews, emergency access, alerts, and who answers for what |
 | `LIMITS.md` | what is not shown: read it before you conclude anything |
 | `results/` | each result with what violated it, and all that the results depend on |
 | `state/` | every object at the end of the period |

@@ -6,6 +6,7 @@
 
 mod chart;
 mod parts;
+mod people;
 mod tables;
 mod text;
 mod words;
@@ -30,7 +31,7 @@ const NO_JUDGEMENT: &str = "This report says what was evaluated, and the result 
      meets a regulation: that is for people to judge, and no number here stands for it.";
 
 /// The files of a pack, and what each is.
-const FILES: [(&str, &str); 35] = [
+const FILES: [(&str, &str); 40] = [
     ("MANIFEST.json", "every file with its size and SHA-256, the pack id, the log and the period"),
     (
         "MANIFEST.sig",
@@ -54,6 +55,11 @@ const FILES: [(&str, &str); 35] = [
     ("report/assets.csv", "data assets"),
     ("report/declarations.csv", "what people declared and signed"),
     ("report/approvals.csv", "what others were asked to approve in the period, and what they decided"),
+    ("report/capacities.csv", "who holds roles and capacities"),
+    ("report/reviews.csv", "access reviews, with what they looked at as a digest"),
+    ("report/review_items.csv", "every item of these reviews, with what was decided and by whom"),
+    ("report/break_glass.csv", "emergency access of the period, with who approved and reviewed it"),
+    ("report/alerts.csv", "alerts of the period, and who looked at them"),
     (
         "report/sessions.csv",
         "every session of the period, as far as this pack says who it was; absent if it says nothing",
@@ -129,6 +135,10 @@ struct Report {
     governance: Vec<Chapter>,
     dual: Dual,
     approvals: Rows,
+    offices: Rows,
+    reviews: Rows,
+    emergencies: Rows,
+    alerts: Rows,
     contents: Vec<Contents>,
     detected: Capped,
     detected_entries: u64,
@@ -310,6 +320,10 @@ impl Report {
             governance,
             dual: Dual::of(dossier),
             approvals: parts::approvals(dossier),
+            offices: people::offices(dossier),
+            reviews: people::reviews(dossier),
+            emergencies: people::emergencies(dossier),
+            alerts: people::alerts(dossier),
             detected: parts::detected(dossier),
             detected_entries: dossier.detection.entries,
             detected_fields: dossier.detection.fields,
@@ -362,6 +376,9 @@ fn sizes(dossier: &Dossier<'_>) -> Vec<Figure> {
         ("data assets", inventory.assets.len()),
         ("declarations", inventory.declarations.len()),
         ("approvals", inventory.approvals.len()),
+        ("access reviews", inventory.reviews.len()),
+        ("emergency accesses", inventory.break_glass.len()),
+        ("alerts", inventory.alerts.len()),
     ];
     let figures = all.map(|(name, number)| Figure {
         id: format!("f-scope-{}", words::anchor(name)),

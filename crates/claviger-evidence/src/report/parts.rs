@@ -18,7 +18,7 @@ const MOST_SUBJECTS: usize = 20;
 /// Most keys that are listed in the page.
 const MOST_KEYS: usize = 200;
 /// Most rows of other tables.
-const MOST_ROWS: usize = 50;
+pub(super) const MOST_ROWS: usize = 50;
 
 /// The results of each control, in the order of their modes.
 pub(super) type Results<'d> = BTreeMap<ControlId, Vec<&'d ControlResult>>;
@@ -190,13 +190,13 @@ pub(super) struct Rows {
     pub(super) more: u64,
 }
 
-fn rows<T>(all: &[T], most: usize, row: impl Fn(&T) -> Row) -> Rows {
+pub(super) fn rows<T>(all: &[T], most: usize, row: impl Fn(&T) -> Row) -> Rows {
     let rows: Vec<Row> = all.iter().take(most).map(row).collect();
     let more = count(all.len().saturating_sub(rows.len()));
     Rows { rows, all: count(all.len()), more }
 }
 
-fn said(value: Option<&String>) -> String {
+pub(super) fn said(value: Option<&String>) -> String {
     value.cloned().unwrap_or_else(|| "\u{2013}".to_owned())
 }
 
@@ -266,6 +266,7 @@ pub(super) struct Dual {
     pub(super) rings_without: u64,
     pub(super) lifetime: String,
     pub(super) grants: String,
+    pub(super) emergency: String,
     pub(super) set: String,
 }
 
@@ -282,6 +283,7 @@ impl Dual {
             rings_without: count(without),
             lifetime: rules.approval_lifetime.clone(),
             grants: grants.unwrap_or_else(|| "no end is asked for".to_owned()),
+            emergency: rules.break_glass_lifetime.clone(),
             set: set.unwrap_or_else(|| "by nobody: they are those of a deployment without any".to_owned()),
         }
     }

@@ -231,6 +231,40 @@ fn dual_control_is_shown_with_its_rules_and_what_others_were_asked() {
 }
 
 #[test]
+fn reviews_emergency_access_alerts_and_capacities_are_shown() {
+    let catalogue = Catalogue::load().unwrap();
+    let mut dossier = dossier(&catalogue, None);
+    let page = page_of(&dossier);
+    for words in [
+        "No access review was opened.",
+        "None was open in the period.",
+        "No alert was open in the period.",
+        "Nobody holds one.",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    dossier.inventory = Inventory::of(&fixture::estate(), catalogue.algorithms(), fixture::period());
+    for line in &mut dossier.inventory.alerts {
+        line.subject = Some(HOSTILE.to_owned());
+    }
+    let page = page_of(&dossier);
+    for words in [
+        "1 of <span id=\"f-reviews\">1</span>",
+        "<td>open, due 2026-06-20T00:00:00.000Z</td>",
+        "1 of <span id=\"f-emergencies\">1</span>",
+        "<td>justified</td>",
+        "1 of <span id=\"f-alerts\">1</span>",
+        "<th scope=\"row\">break glass opened</th>",
+        "2 of <span id=\"f-offices\">2</span>",
+        "<td>executive</td>",
+        "<dt>Emergency access lasts for at most</dt>",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains(HOSTILE));
+}
+
+#[test]
 fn no_figure_stands_for_all_and_no_word_says_that_a_regulation_is_met() {
     let catalogue = Catalogue::load().unwrap();
     let mut dossier = dossier(&catalogue, None);

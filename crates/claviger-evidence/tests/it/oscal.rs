@@ -11,7 +11,7 @@ use claviger_compliance::evaluation::{Declared, Estate, Undecided, Violation};
 use claviger_compliance::{Catalogue, Evaluation, Framework, Period, Scan, Verdict};
 use claviger_core::Timestamp;
 use claviger_evidence::detector::Detector;
-use claviger_evidence::inventory::Inventory;
+use claviger_evidence::inventory::{DeclarationLine, Inventory};
 use claviger_evidence::samples::Samples;
 use claviger_evidence::{Asked, Dossier, PackFile, oscal};
 use serde_json::Value;
@@ -60,11 +60,23 @@ fn documents(framework: Option<&str>) -> Vec<PackFile> {
     let at = |second: u64| Timestamp::from_micros(second * 1_000_000);
     let period = Period { from: at(1_767_225_600), to: at(1_772_323_200) };
     let estate = Estate::default();
+    let mut inventory = Inventory::of(&estate, catalogue.algorithms(), period);
+    inventory.declarations.push(DeclarationLine {
+        id: "00000000-0000-4000-8000-000000000001".to_owned(),
+        kind: "attestation".to_owned(),
+        subject: "ATT-POLICY".to_owned(),
+        says: "text of another\nedition".to_owned(),
+        declared_by: "00000000-0000-4000-8000-000000000002".to_owned(),
+        declared_at: "2026-01-02T00:00:00.000Z".to_owned(),
+        from: Some("2026-01-02T00:00:00.000Z".to_owned()),
+        until: None,
+        withdrawn_at: None,
+    });
     let dossier = Dossier {
         asked: Asked { catalogue: &catalogue, framework, period, disclosed: None },
         key: VerifierKey::ed25519("log.example", &[7; 32]).unwrap(),
         evaluation: evaluation(&catalogue, framework, period),
-        inventory: Inventory::of(&estate, catalogue.algorithms(), period),
+        inventory,
         estate,
         objects: BTreeMap::new(),
         snapshot: None,

@@ -7,9 +7,10 @@ use claviger_client::types::approval::{
 };
 use claviger_client::types::{GiveReason, Page};
 use claviger_core::ApprovalId;
+use claviger_core::receipt::Receipt;
 use claviger_service::operation::{
-    CancelApproval, Captioned, Captions, ExecutedResult, ListApprovals, ReadApproval, ReadableApproval,
-    Released,
+    CancelApproval, Captioned, Captions, Executed, ExecutedResult, ListApprovals, ReadApproval,
+    ReadableApproval, Released,
 };
 use http::Uri;
 
@@ -22,7 +23,7 @@ use crate::cursor::{self, List};
 use crate::error::Failure;
 use crate::names::parse;
 use crate::wire::approval::{approve_from_wire, deny_from_wire, listed_to_wire, to_wire};
-use crate::wire::{declaration, governance, identity, key, reason, ring};
+use crate::wire::{break_glass, declaration, governance, identity, key, reason, ring};
 
 pub(crate) async fn list(arrival: Arrival, uri: Uri) -> Answered {
     let query: WireList = body::query(&uri)?;
@@ -76,16 +77,28 @@ pub(crate) async fn execute(arrival: Arrival, In(approval): In<String>, request:
     let approval: ApprovalId = parse(&approval)?;
     body::none(request).await?;
     let Released { output: executed, receipt } = arrival.execute(approval).await?;
-    let result = result_to_wire(executed.result, &executed.captions)?;
-    let (action, entry) = (executed.action.into(), receipt.index());
-    let answer = ExecutedApproval { approval: approval.into(), action, entry, result };
+    let answer = executed_to_wire(approval, executed, &receipt)?;
     // What came of it may be a credential with its secret.
     Ok(Answer::secret_json(&answer)?.recorded(&receipt))
+}
+
+/// What was done by an approval.
+pub(super) fn executed_to_wire(
+    approval: ApprovalId,
+    executed: Executed,
+    receipt: &Receipt,
+) -> Result<ExecutedApproval, Failure> {
+    let result = result_to_wire(executed.result, &executed.captions)?;
+    let (action, entry) = (executed.action.into(), receipt.index());
+    Ok(ExecutedApproval { approval: approval.into(), action, entry, result })
 }
 
 /// What came of it, as the call itself answers it.
 fn result_to_wire(result: ExecutedResult, captions: &Captions) -> Result<WireResult, Failure> {
     Ok(match result {
+        ExecutedResult::BreakGlass(access) => {
+            WireResult::BreakGlass(Box::new(break_glass::to_wire(&access, captions)))
+        }
         ExecutedResult::Credential(made) => {
             WireResult::Credential(Box::new(created_to_wire(*made, captions)?))
         }
@@ -99,6 +112,7 @@ fn result_to_wire(result: ExecutedResult, captions: &Captions) -> Result<WireRes
             WireResult::Grant(Box::new(identity::grant_to_wire(&grant, captions)))
         }
         ExecutedResult::Key(record) => WireResult::Key(Box::new(key::record_to_wire(&record, captions))),
+        ExecutedResult::Plan(plan) => WireResult::Plan(Box::new(to_wire(&plan, captions))),
         ExecutedResult::Principal(principal) => {
             WireResult::Principal(Box::new(identity::principal_to_wire(&principal, captions)))
         }

@@ -2,8 +2,9 @@
 
 use axum::extract::Request;
 use claviger_client::types::credential::{
-    AccessKeySecret, CreateCredential as WireCredential, CreatedCredential,
-    ListCredentials as WireCredentials, RenewCredential as WireRenewal, RenewedCredential,
+    AccessKeySecret, CreateCredential as WireCredential, CreatedCredential, Enrol as WireEnrol,
+    EnrolledCredential, ListCredentials as WireCredentials, RenewCredential as WireRenewal,
+    RenewedCredential,
 };
 use claviger_client::types::grant::{CreateGrant as WireGrant, ListGrants as WireGrants};
 use claviger_client::types::principal::{CreatePrincipal as WirePrincipal, ListPrincipals as WirePrincipals};
@@ -12,9 +13,10 @@ use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::ReasonCode;
 use claviger_service::NewAccessKey;
 use claviger_service::operation::{
-    AcknowledgeRecovery, AssignRole, Captioned, Captions, CreatePrincipal, ErasePrincipal, Leave,
-    ListCredentials, ListGrants, ListPrincipals, NewlyMade, ReadGrant, ReadPrincipal, Released,
-    RevokeCredential, RevokeGrant, RevokePrincipal, WithdrawRole,
+    AcknowledgeRecovery, AssignCapacity, AssignRole, CancelRecovery, Captioned, Captions, ConfirmCredential,
+    CreatePrincipal, ErasePrincipal, Leave, ListCredentials, ListGrants, ListPrincipals, NewlyMade,
+    ReadGrant, ReadPrincipal, Released, RevokeCredential, RevokeGrant, RevokePrincipal, WithdrawCapacity,
+    WithdrawRole,
 };
 use http::{StatusCode, Uri};
 
@@ -26,8 +28,8 @@ use crate::cursor::{self, List};
 use crate::error::Failure;
 use crate::names::{parse, parse_if_any};
 use crate::wire::identity::{
-    credential_from_wire, credential_to_wire, departure_to_wire, grant_from_wire, grant_to_wire,
-    judged_grant_to_wire, principal_to_wire, renewal_from_wire,
+    credential_from_wire, credential_to_wire, departure_to_wire, enrol_from_wire, grant_from_wire,
+    grant_to_wire, judged_grant_to_wire, principal_to_wire, renewal_from_wire,
 };
 
 /// Reads why a call is made, where its body says nothing else.
@@ -112,6 +114,16 @@ pub(crate) async fn acknowledge_recovery(
     shown(arrival.perform(Captioned(AcknowledgeRecovery { principal })).await?)
 }
 
+pub(crate) async fn cancel_recovery(
+    arrival: Arrival,
+    In(principal): In<String>,
+    request: Request,
+) -> Answered {
+    let principal = parse(&principal)?;
+    let arrival = because(arrival, request).await?;
+    shown(arrival.perform(Captioned(CancelRecovery { principal })).await?)
+}
+
 pub(crate) async fn assign_role(
     arrival: Arrival,
     In((principal, role)): In<(String, String)>,
@@ -130,6 +142,26 @@ pub(crate) async fn withdraw_role(
     let (principal, role) = (parse(&principal)?, parse(&role)?);
     let arrival = because(arrival, request).await?;
     shown(arrival.perform(Captioned(WithdrawRole { principal, role })).await?)
+}
+
+pub(crate) async fn assign_capacity(
+    arrival: Arrival,
+    In((principal, capacity)): In<(String, String)>,
+    request: Request,
+) -> Answered {
+    let (principal, capacity) = (parse(&principal)?, parse(&capacity)?);
+    let arrival = because(arrival, request).await?;
+    shown(arrival.perform(Captioned(AssignCapacity { principal, capacity })).await?)
+}
+
+pub(crate) async fn withdraw_capacity(
+    arrival: Arrival,
+    In((principal, capacity)): In<(String, String)>,
+    request: Request,
+) -> Answered {
+    let (principal, capacity) = (parse(&principal)?, parse(&capacity)?);
+    let arrival = because(arrival, request).await?;
+    shown(arrival.perform(Captioned(WithdrawCapacity { principal, capacity })).await?)
 }
 
 pub(crate) async fn create_grant(arrival: Arrival, request: Request) -> Answered {
@@ -189,6 +221,7 @@ pub(super) fn created_to_wire(made: NewlyMade, captions: &Captions) -> Result<Cr
         credential: credential_to_wire(&made.credential, captions),
         token: made.token.map(|token| text_of(&token.into_text())).transpose()?,
         access_key: made.access_key.map(access_key_to_wire).transpose()?,
+        enrolment_code: made.enrolment_code.map(|code| text_of(&code.into_text())).transpose()?,
     })
 }
 
@@ -220,6 +253,24 @@ pub(crate) async fn renew_credential(arrival: Arrival, request: Request) -> Answ
         replaced: renewed.replaced.into_iter().map(Into::into).collect(),
     })?;
     Ok(answer.recorded(&done.receipt))
+}
+
+pub(crate) async fn enrol(arrival: Arrival, request: Request) -> Answered {
+    let (_, wire) = body::json::<WireEnrol>(request, arrival.api().limits().body).await?;
+    let done = arrival.perform(enrol_from_wire(wire)).await?;
+    let enrolled = done.output;
+    // Whoever enrols knows who that is: nobody else is named.
+    let answer = Answer::json(&EnrolledCredential {
+        credential: credential_to_wire(&enrolled.credential, &Captions::default()),
+        certificate: enrolled.certificate.into(),
+        name: enrolled.name.into(),
+    })?;
+    Ok(answer.recorded(&done.receipt))
+}
+
+pub(crate) async fn confirm_credential(arrival: Arrival, In(credential): In<String>) -> Answered {
+    let done = arrival.perform(ConfirmCredential { credential: parse(&credential)? }).await?;
+    Ok(Answer::json(&credential_to_wire(&done.output, &Captions::default()))?.recorded(&done.receipt))
 }
 
 pub(crate) async fn list_credentials(arrival: Arrival, uri: Uri) -> Answered {

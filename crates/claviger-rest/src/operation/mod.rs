@@ -1,16 +1,20 @@
 //! What each route does: parse the request, one call down the road, answer.
 
 pub(crate) mod access;
+pub(crate) mod alert;
 pub(crate) mod alias;
 pub(crate) mod approval;
 pub(crate) mod asset;
 pub(crate) mod audit;
+pub(crate) mod break_glass;
 pub(crate) mod declaration;
 pub(crate) mod governance;
 pub(crate) mod identity;
 pub(crate) mod key;
+pub(crate) mod plan;
 pub(crate) mod raw;
 pub(crate) mod reason;
+pub(crate) mod review;
 pub(crate) mod rights;
 pub(crate) mod ring;
 pub(crate) mod system;

@@ -2,6 +2,7 @@
 
 use axum::routing::MethodFilter;
 use claviger_client::types::access::{AccessAnalysis, AccessReport, AnalyzeAccess, ReportAccess};
+use claviger_client::types::alert::{Alert, ListAlerts};
 use claviger_client::types::alias::{Alias, CreateAlias, ListAliases, MoveAlias};
 use claviger_client::types::approval::{Approval, DecideApproval, ExecutedApproval, ListApprovals};
 use claviger_client::types::asset::{Asset, CreateAsset, ListAssets};
@@ -9,8 +10,10 @@ use claviger_client::types::audit::{
     Checkpoints, DiscloseAudit, DisclosurePage, EntryPage, EvidenceSignature, Indexes, ListRows, LiveRow,
     Proof, ReadEntries, SearchAudit, SearchPage, SignEvidence, Snapshot, StoreScan,
 };
+use claviger_client::types::break_glass::{BreakGlass, ListBreakGlass, OpenBreakGlass, ReviewBreakGlass};
 use claviger_client::types::credential::{
-    CreateCredential, CreatedCredential, Credential, ListCredentials, RenewCredential, RenewedCredential,
+    CreateCredential, CreatedCredential, Credential, Enrol, EnrolledCredential, ListCredentials,
+    RenewCredential, RenewedCredential,
 };
 use claviger_client::types::declaration::{Attest, Declaration, Declare, ListDeclarations};
 use claviger_client::types::governance::{Governance, UpdateGovernance};
@@ -19,7 +22,11 @@ use claviger_client::types::key::{
     AskImport, ChangeState, CreateKey, ExplainKey, Explanations, ImportMaterial, ImportParameters,
     ImportedMaterial, Key, KeyVersion, ListKeys, ListVersions, RemoveMaterial, ScheduleDestroy, UpdateKey,
 };
+use claviger_client::types::plan::{AskPlan, CheckedPlan};
 use claviger_client::types::principal::{CreatePrincipal, Departure, ListPrincipals, Principal};
+use claviger_client::types::review::{
+    AccessReview, ClosedReview, DecideReview, ListReviews, OpenReview, ReadReview, ReviewPage,
+};
 use claviger_client::types::rights::{ConfirmRights, ListRights, Right, RightsReview};
 use claviger_client::types::ring::{CreateRing, ListRings, Ring, SetSeparation, UpdateRing};
 use claviger_client::types::system::{ConfirmClock, Health, LogClock, SystemStatus, Version};
@@ -27,8 +34,8 @@ use claviger_client::types::{GiveReason, Page, Reason};
 
 use super::row::{Row, row};
 use crate::operation::{
-    access, alias, approval, asset, audit, declaration, governance, identity, key, reason, rights, ring,
-    system,
+    access, alert, alias, approval, asset, audit, break_glass, declaration, governance, identity, key, plan,
+    reason, review, rights, ring, system,
 };
 
 const GET: MethodFilter = MethodFilter::GET;
@@ -46,6 +53,8 @@ pub(super) fn rows() -> Vec<Row> {
         asset_rows(),
         declaration_rows(),
         approval_rows(),
+        alert_rows(),
+        break_glass_rows(),
         governance_rows(),
         principal_rows(),
         grant_rows(),
@@ -227,6 +236,33 @@ fn key_rows() -> Vec<Row> {
     ]
 }
 
+fn alert_rows() -> Vec<Row> {
+    vec![
+        row(GET, "/v1/alerts", "list_alerts", "Lists alerts in the order of their identifiers.", alert::list)
+            .asks::<ListAlerts>()
+            .gives::<Page<Alert>>(),
+        row(GET, "/v1/alerts/{alert}", "read_alert", "Reads an alert.", alert::read).gives::<Alert>(),
+        row(
+            POST,
+            "/v1/alerts/{alert}/triage",
+            "triage_alert",
+            "Says that one has looked at an alert, and what came of it.",
+            alert::triage,
+        )
+        .takes::<GiveReason>()
+        .gives::<Alert>(),
+        row(
+            POST,
+            "/v1/alerts/{alert}/close",
+            "close_alert",
+            "Closes an alert; the same finding raises another one from then on.",
+            alert::close,
+        )
+        .takes::<GiveReason>()
+        .gives::<Alert>(),
+    ]
+}
+
 fn alias_rows() -> Vec<Row> {
     vec![
         row(POST, "/v1/aliases", "create_alias", "Gives a key another name.", alias::create)
@@ -304,6 +340,15 @@ fn principal_rows() -> Vec<Row> {
         )
         .gives::<Principal>(),
         row(
+            POST,
+            "/v1/principals/{principal}/cancel-recovery",
+            "cancel_recovery",
+            "Revokes a security officer whom a recovery made, as a custodian, before its wait is over.",
+            identity::cancel_recovery,
+        )
+        .takes::<GiveReason>()
+        .gives::<Principal>(),
+        row(
             PUT,
             "/v1/principals/{principal}/roles/{role}",
             "assign_role",
@@ -318,6 +363,24 @@ fn principal_rows() -> Vec<Row> {
             "withdraw_role",
             "Withdraws a role.",
             identity::withdraw_role,
+        )
+        .takes::<GiveReason>()
+        .gives::<Principal>(),
+        row(
+            PUT,
+            "/v1/principals/{principal}/capacities/{capacity}",
+            "assign_capacity",
+            "Says that a person answers for something, and so signs the statements that ask for it.",
+            identity::assign_capacity,
+        )
+        .takes::<GiveReason>()
+        .gives::<Principal>(),
+        row(
+            POST,
+            "/v1/principals/{principal}/capacities/{capacity}/withdraw",
+            "withdraw_capacity",
+            "Says that a person answers for it no more.",
+            identity::withdraw_capacity,
         )
         .takes::<GiveReason>()
         .gives::<Principal>(),
@@ -370,6 +433,23 @@ fn credential_rows() -> Vec<Row> {
         )
         .takes::<GiveReason>()
         .gives::<Credential>(),
+        row(
+            POST,
+            "/v1/credentials/{credential}/confirm",
+            "confirm_credential",
+            "Confirms a credential of one's own that was made to be confirmed, by a certificate.",
+            identity::confirm_credential,
+        )
+        .gives::<Credential>(),
+        row(
+            POST,
+            "/v1/credentials/enrol",
+            "enrol",
+            "Redeems the enrolment code that is presented as a bearer token, once, for a certificate.",
+            identity::enrol,
+        )
+        .takes::<Enrol>()
+        .gives::<EnrolledCredential>(),
     ]
 }
 
@@ -599,6 +679,74 @@ fn approval_rows() -> Vec<Row> {
         )
         .takes::<GiveReason>()
         .gives::<Approval>(),
+        row(
+            POST,
+            "/v1/plans",
+            "ask_plan",
+            "Asks others to approve several acts at once; does them once they have.",
+            plan::ask,
+        )
+        .takes::<AskPlan>()
+        .gives::<ExecutedApproval>(),
+        row(
+            POST,
+            "/v1/plans/check",
+            "check_plan",
+            "Says how many others must approve each of several acts, or why it would be refused, and does nothing.",
+            plan::check,
+        )
+        .takes::<AskPlan>()
+        .gives::<CheckedPlan>(),
+    ]
+}
+
+fn break_glass_rows() -> Vec<Row> {
+    vec![
+        row(
+            POST,
+            "/v1/break-glass",
+            "open_break_glass",
+            "Opens emergency access for a person, to named keys and for a bounded time. One other person approves it first.",
+            break_glass::open,
+        )
+        .takes::<OpenBreakGlass>()
+        .gives::<BreakGlass>()
+        .creates(),
+        row(
+            GET,
+            "/v1/break-glass",
+            "list_break_glass",
+            "Lists emergency accesses in the order of their identifiers.",
+            break_glass::list,
+        )
+        .asks::<ListBreakGlass>()
+        .gives::<Page<BreakGlass>>(),
+        row(
+            GET,
+            "/v1/break-glass/{access}",
+            "read_break_glass",
+            "Reads an emergency access.",
+            break_glass::read,
+        )
+        .gives::<BreakGlass>(),
+        row(
+            POST,
+            "/v1/break-glass/{access}/close",
+            "close_break_glass",
+            "Ends emergency access before its time.",
+            break_glass::close,
+        )
+        .takes::<GiveReason>()
+        .gives::<BreakGlass>(),
+        row(
+            POST,
+            "/v1/break-glass/{access}/review",
+            "review_break_glass",
+            "Says what a review of emergency access found, once it has ended.",
+            break_glass::review,
+        )
+        .takes::<ReviewBreakGlass>()
+        .gives::<BreakGlass>(),
     ]
 }
 
@@ -676,6 +824,52 @@ fn access_rows() -> Vec<Row> {
         )
         .asks::<ReportAccess>()
         .gives::<AccessReport>(),
+        row(
+            POST,
+            "/v1/access/reviews",
+            "open_review",
+            "Opens an access review over what there is now. It searches the log of 90 days; long, on a large one.",
+            review::open,
+        )
+        .takes::<OpenReview>()
+        .gives::<AccessReview>()
+        .creates(),
+        row(
+            GET,
+            "/v1/access/reviews",
+            "list_reviews",
+            "Lists access reviews in the order of their identifiers, without their items.",
+            review::list,
+        )
+        .asks::<ListReviews>()
+        .gives::<Page<AccessReview>>(),
+        row(
+            GET,
+            "/v1/access/reviews/{review}",
+            "read_review",
+            "Reads an access review with a page of its items.",
+            review::read,
+        )
+        .asks::<ReadReview>()
+        .gives::<ReviewPage>(),
+        row(
+            POST,
+            "/v1/access/reviews/{review}/decide",
+            "decide_review",
+            "Decides on items of an access review what stays and what goes.",
+            review::decide,
+        )
+        .takes::<DecideReview>()
+        .gives::<AccessReview>(),
+        row(
+            POST,
+            "/v1/access/reviews/{review}/close",
+            "close_review",
+            "Closes an access review of which all is decided, and withdraws what is to go.",
+            review::close,
+        )
+        .may_take::<GiveReason>()
+        .gives::<ClosedReview>(),
     ]
 }
 

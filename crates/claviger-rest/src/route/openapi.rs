@@ -24,10 +24,13 @@ const TEXT: &str = "text/plain";
 const UUID: &str = "01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e";
 
 /// What paths have in braces: what it is, and an example.
-const IN_PATHS: [(&str, &str, &str); 14] = [
+const IN_PATHS: [(&str, &str, &str); 18] = [
+    ("access", "Identifier of an emergency access.", UUID),
+    ("alert", "Identifier of an alert.", UUID),
     ("alias", "Name of an alias, its slashes as `%2F`.", "orders-current"),
     ("approval", "Identifier of an approval.", UUID),
     ("asset", "A data asset, by identifier or name.", "card-numbers"),
+    ("capacity", "What a person answers for.", "dpo"),
     ("credential", "Identifier of a credential.", UUID),
     ("declaration", "Identifier of a declaration.", UUID),
     ("grant", "Identifier of a grant.", UUID),
@@ -36,6 +39,7 @@ const IN_PATHS: [(&str, &str, &str); 14] = [
     ("path", "Path of a file of a log, as C2SP tlog-tiles has it, or `root/checkpoint`.", "root/checkpoint"),
     ("principal", "A principal, by identifier or name.", "app"),
     ("reason", "Identifier of a reason.", UUID),
+    ("review", "Identifier of an access review.", UUID),
     ("ring", "A key ring, by identifier or name.", "orders"),
     ("role", "A role.", "auditor"),
     ("shard", "Number of a shard.", "1"),

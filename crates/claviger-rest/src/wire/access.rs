@@ -25,7 +25,7 @@ pub fn analyze_from_wire(query: wire::AnalyzeAccess) -> Result<AnalyzeAccess, Fa
             None => return Err(Failure::malformed("`goal` must be 1 to 4")),
         },
     };
-    Ok(AnalyzeAccess { pairs, goal })
+    Ok(AnalyzeAccess { pairs, goal, founder: query.founder })
 }
 
 /// What was found, as callers see it.
@@ -109,6 +109,7 @@ fn line_to_wire(line: &AccessLine) -> wire::AccessLine {
         rule,
         grant,
         conditions: (!line.conditions.is_empty()).then(|| line.conditions.clone()),
+        capacities: line.capacities.iter().copied().map(Into::into).collect(),
     }
 }
 
@@ -133,11 +134,13 @@ mod tests {
     #[test]
     fn one_person_is_looked_at_unless_two_are_asked_for() {
         let ask = |size, goal| {
-            let asked = analyze_from_wire(wire::AnalyzeAccess { size, goal });
-            asked.map(|asked| (asked.pairs, asked.goal)).map_err(|failure| failure.problem().code)
+            let asked = analyze_from_wire(wire::AnalyzeAccess { size, goal, founder: true });
+            asked
+                .map(|asked| (asked.pairs, asked.goal, asked.founder))
+                .map_err(|failure| failure.problem().code)
         };
-        assert_eq!(ask(None, None), Ok((false, None)));
-        assert_eq!(ask(Some(2), Some(3)), Ok((true, Some(Goal::Record))));
+        assert_eq!(ask(None, None), Ok((false, None, true)));
+        assert_eq!(ask(Some(2), Some(3)), Ok((true, Some(Goal::Record), true)));
         for (size, goal) in [(Some(0), None), (Some(3), None), (None, Some(0)), (None, Some(5))] {
             assert_eq!(ask(size, goal), Err("malformed-request"));
         }

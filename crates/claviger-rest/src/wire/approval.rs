@@ -2,7 +2,7 @@
 
 use claviger_client::types::text::{NameText, Sha256};
 use claviger_client::types::{Base64Bytes, Pairs, approval as wire};
-use claviger_core::approval::{Decided, Ended, SeenRow};
+use claviger_core::approval::{Decided, DoneStep, Ended, SeenRow};
 use claviger_core::{ApprovalId, KeyRingId, PrincipalId};
 use claviger_service::operation::{ApprovalState, Approve, Captions, Deny, Identified, ReadableApproval};
 
@@ -39,6 +39,7 @@ pub fn listed_to_wire(approval: &ReadableApproval, captions: &Captions) -> wire:
         reason: reason_to_wire(row.reason, captions),
         rows: row.rows.iter().map(|seen| seen_to_wire(seen, captions)).collect(),
         decisions: row.decisions.iter().map(|decided| decided_to_wire(decided, captions)).collect(),
+        done: row.done.iter().map(|done| done_to_wire(done, captions)).collect(),
         ended: row.ended.as_ref().map(|ended| ended_to_wire(ended, captions)),
         names: Pairs::default(),
         revision: row.revision,
@@ -57,7 +58,7 @@ const fn state_to_wire(state: ApprovalState) -> wire::ApprovalState {
     }
 }
 
-fn principal_to_wire(id: PrincipalId, captions: &Captions) -> wire::NamedPrincipal {
+pub(crate) fn principal_to_wire(id: PrincipalId, captions: &Captions) -> wire::NamedPrincipal {
     wire::NamedPrincipal { id: id.into(), name: name(Identified::Principal(id), captions) }
 }
 
@@ -72,6 +73,11 @@ fn name(one: Identified, captions: &Captions) -> Option<NameText> {
 fn seen_to_wire(seen: &SeenRow, captions: &Captions) -> wire::SeenRow {
     let name = Identified::of(seen.object).and_then(|one| captions.name(one));
     wire::SeenRow { object: seen.object.into(), revision: seen.revision, name: name.map(str::to_owned) }
+}
+
+fn done_to_wire(done: &DoneStep, captions: &Captions) -> wire::DoneStep {
+    let moved = done.moved.iter().map(|seen| seen_to_wire(seen, captions)).collect();
+    wire::DoneStep { step: done.step, moved }
 }
 
 fn decided_to_wire(decided: &Decided, captions: &Captions) -> wire::Decision {

@@ -6,8 +6,9 @@ use claviger_audit::rows::LiveRow;
 use claviger_client::types::Base64Bytes;
 use claviger_client::types::audit as wire;
 use claviger_client::types::system::{
-    ApprovalFigures, CredentialEnding, EvaluationState, LogClock, Module, NewestScan, Node as WireNode,
-    ProviderHealth, Rows, Space, SystemStatus as WireStatus,
+    AlertFigures, AlertReceiver as WireReceiver, ApprovalFigures, BreakGlassFigures, CredentialEnding,
+    EvaluationState, LogClock, Module, NewestScan, Node as WireNode, OpenAlerts, ProviderHealth,
+    ReviewFigures, Rows, Space, SystemStatus as WireStatus,
 };
 use claviger_core::TlsParameters;
 use claviger_core::node::Node;
@@ -19,7 +20,7 @@ use claviger_service::log::{
 use claviger_service::operation::{
     Captions, Checkpoints, ClockStatus, DisclosurePage, SignEvidence, SystemStatus,
 };
-use claviger_service::{ScanReport, SecretCount, SecretFinding};
+use claviger_service::{AlertReceiver, ScanReport, SecretCount, SecretFinding};
 
 use super::names_to_wire;
 use super::reason::reason_to_wire;
@@ -238,6 +239,25 @@ fn space_to_wire(status: &SystemStatus) -> Space {
     }
 }
 
+fn alerts_to_wire(status: &SystemStatus) -> AlertFigures {
+    let receiver = |receiver: &AlertReceiver| WireReceiver {
+        name: receiver.name.clone(),
+        waiting: receiver.waiting,
+        delivered: receiver.delivered,
+        failed: receiver.failed,
+        failing_since: receiver.failing.as_ref().map(|(since, _)| (*since).into()),
+        failure: receiver.failing.as_ref().map(|(_, why)| why.clone()),
+    };
+    let by_rule =
+        status.alerts.open.iter().map(|(rule, open)| OpenAlerts { rule: (*rule).into(), open: *open });
+    AlertFigures {
+        open: status.alerts.total(),
+        by_rule: by_rule.collect(),
+        unraised: status.unraised_alerts,
+        receivers: status.alert_receivers.iter().map(receiver).collect(),
+    }
+}
+
 fn node_to_wire(node: &Node) -> WireNode {
     let report = &node.report;
     WireNode {
@@ -287,6 +307,12 @@ pub fn status_to_wire(status: SystemStatus) -> WireStatus {
             custodians: figures.custodians,
             open: figures.open,
         }),
+        reviews: status.reviews.map(|figures| ReviewFigures { open: figures.open, overdue: figures.overdue }),
+        break_glass: BreakGlassFigures {
+            open: status.break_glass.open,
+            unreviewed: status.break_glass.unreviewed,
+        },
+        alerts: alerts_to_wire(&status),
         clock: clock_to_wire(&status.clock),
         unacknowledged_recoveries: status
             .unacknowledged

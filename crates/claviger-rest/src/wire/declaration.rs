@@ -2,7 +2,9 @@
 
 use claviger_client::types::declaration as wire;
 use claviger_client::types::text::{PlainText, Sha256, Sha256Text};
-use claviger_core::declaration::{Attestation, Declared, Document, Parameter, Plain, Supply};
+use claviger_core::declaration::{
+    Attestation, Build, Declared, Document, Parameter, Plain, PolicyFiles, Supply,
+};
 use claviger_core::port::store::DeclarationFilter;
 use claviger_service::operation::{Attest, Captions, Declare, ReadableDeclaration};
 
@@ -33,6 +35,11 @@ pub fn to_wire(declaration: &ReadableDeclaration, captions: &Captions) -> wire::
 fn declared_to_wire(declared: &Declared) -> wire::Declared {
     match declared {
         Declared::Attestation(attestation) => wire::Declared::Attestation(attestation_to_wire(attestation)),
+        Declared::Build(build) => wire::Declared::Build(wire::Build {
+            sort: build.sort.into(),
+            sha256: Sha256(build.digest).into(),
+            effective_from: build.effective_from.into(),
+        }),
         Declared::Device(supply) => wire::Declared::Device(supply_to_wire(supply)),
         Declared::Document(document) => wire::Declared::Document(wire::Document {
             sort: document.sort.into(),
@@ -46,6 +53,11 @@ fn declared_to_wire(declared: &Declared) -> wire::Declared {
             name: parameter.name.clone().into(),
             value: parameter.value.clone().into(),
             effective_from: parameter.effective_from.into(),
+        }),
+        Declared::PolicyFiles(files) => wire::Declared::PolicyFiles(wire::PolicyFiles {
+            sha256: Sha256(files.digest).into(),
+            differences: files.differences,
+            compared_at: files.compared_at.into(),
         }),
         Declared::Supplier(supply) => wire::Declared::Supplier(supply_to_wire(supply)),
     }
@@ -91,6 +103,11 @@ pub fn declare_from_wire(wire: wire::Declare) -> Result<Declare, Failure> {
         wire::Declared::Attestation(_) => {
             return Err(Failure::invalid("a statement is signed instead: `POST /v1/attestations`"));
         }
+        wire::Declared::Build(build) => Declared::Build(Build {
+            sort: build.sort.0,
+            digest: build.sha256.0.0,
+            effective_from: build.effective_from.0,
+        }),
         wire::Declared::Device(supply) => Declared::Device(supply_from_wire(supply)),
         wire::Declared::Document(document) => Declared::Document(Document {
             sort: document.sort.0,
@@ -104,6 +121,11 @@ pub fn declare_from_wire(wire: wire::Declare) -> Result<Declare, Failure> {
             name: parameter.name.0,
             value: parameter.value.0,
             effective_from: parameter.effective_from.0,
+        }),
+        wire::Declared::PolicyFiles(files) => Declared::PolicyFiles(PolicyFiles {
+            digest: files.sha256.0.0,
+            differences: files.differences,
+            compared_at: files.compared_at.0,
         }),
         wire::Declared::Supplier(supply) => Declared::Supplier(supply_from_wire(supply)),
     };

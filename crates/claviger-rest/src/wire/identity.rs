@@ -13,8 +13,8 @@ use claviger_core::principal::{Credential, Principal, Status};
 use claviger_core::reason::Why;
 use claviger_core::{PrincipalId, Timestamp};
 use claviger_service::operation::{
-    Captions, CreateCredential, CreateGrant, GrantOn, JudgedGrant, Left, NewCredential, RenewCredential,
-    Renewal,
+    Captions, CreateCredential, CreateGrant, Enrol, GrantOn, JudgedGrant, Left, NewCredential,
+    RenewCredential, Renewal,
 };
 
 use super::names_to_wire;
@@ -31,6 +31,14 @@ pub fn principal_to_wire(principal: &Principal, captions: &Captions) -> wire_pri
         kind: principal.kind.into(),
         standing: principal.status.into(),
         roles: principal.roles.iter().copied().map(Text).collect(),
+        capacities: principal
+            .capacities
+            .iter()
+            .map(|held| wire_principal::HeldCapacity {
+                capacity: held.capacity.into(),
+                given_by: held.given_by.into(),
+            })
+            .collect(),
         home: principal.home.map(Into::into),
         environment: principal.environment.clone().map(Into::into),
         same_person_as: principal.same_person_as.map(Into::into),
@@ -67,6 +75,7 @@ pub fn departure_to_wire(left: &Left, captions: &Captions) -> wire_principal::De
     wire_principal::Departure {
         principal: principal_to_wire(&left.principal, captions),
         roles: roles.collect(),
+        capacities: left.capacities.iter().copied().map(Text).collect(),
         quorum: left.quorum,
         credentials: left.credentials.iter().map(|credential| credential.id.into()).collect(),
         cancelled: left.cancelled.iter().map(|approval| approval.id.into()).collect(),
@@ -228,6 +237,7 @@ pub fn credential_to_wire(credential: &Credential, captions: &Captions) -> wire_
         standing: credential.status.into(),
         created_by: credential.created_by.map(Into::into),
         renews: credential.renews.map(Into::into),
+        awaits_confirmation: credential.awaits_confirmation,
         created_at: credential.created_at.into(),
         expires_at: credential.expires_at.into(),
         reason: reason_to_wire(credential.reason, captions),
@@ -256,11 +266,21 @@ pub fn credential_from_wire(wire: wire_credential::CreateCredential) -> Result<C
             chain: certificate.chain.iter().map(|one| one.0.to_vec()).collect(),
             expires_at: certificate.expires_at.0,
         },
+        wire_credential::NewCredential::EnrolmentCode(code) => {
+            NewCredential::EnrolmentCode { lifetime: Duration::from_secs(code.lifetime_seconds) }
+        }
         wire_credential::NewCredential::Token(token) => {
             NewCredential::Token { lifetime: Duration::from_secs(token.lifetime_seconds) }
         }
     };
-    Ok(CreateCredential { principal: parse(&wire.principal)?, label: wire.label.0, what })
+    let (principal, label) = (parse(&wire.principal)?, wire.label.0);
+    Ok(CreateCredential { principal, label, what, to_confirm: wire.to_confirm })
+}
+
+/// What a code is to be redeemed for.
+#[must_use]
+pub fn enrol_from_wire(wire: wire_credential::Enrol) -> Enrol {
+    Enrol { request: wire.request.0.to_vec(), lifetime: wire.lifetime_seconds.map(Duration::from_secs) }
 }
 
 /// What the caller's credential is to be renewed by.

@@ -1,15 +1,19 @@
 //! Wire types from and to the core's own. What arrives is parsed here or refused here.
 
 pub mod access;
+pub mod alert;
 pub mod alias;
 pub mod approval;
 pub mod asset;
 pub mod audit;
+pub mod break_glass;
 pub mod declaration;
 pub mod governance;
 pub mod identity;
 pub mod key;
+pub mod plan;
 pub mod reason;
+pub mod review;
 pub mod rights;
 pub mod ring;
 pub mod usage;

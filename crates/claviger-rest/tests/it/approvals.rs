@@ -8,6 +8,7 @@ use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use claviger_audit::approval::{Form, signed_bytes};
+use claviger_audit::governed::Governed;
 use claviger_client::types::Instant;
 use claviger_core::Action;
 use claviger_core::action::Surface;
@@ -15,6 +16,7 @@ use claviger_core::approval::Verdict;
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_crypto::random::ModuleRandom;
 use claviger_crypto::{Message, Purpose, ReadyKey, SignatureAlgorithm, Spec, generate};
+use claviger_testkit::deployment::certificate_of;
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
 use http::{Method, Request};
 use serde_json::{Value, json};
@@ -545,7 +547,7 @@ async fn accounts_of_one_person_are_known_as_that() {
         deciding.post("otto", "/v1/principals", body).await.problem(status, code);
     }
     // An officer makes the account its first credential, another one gives it the role; it enters what it signs by itself.
-    let certificate = STANDARD.encode(claviger_testkit::deployment::certificate_of("carl-2"));
+    let certificate = STANDARD.encode(certificate_of("carl-2"));
     let expires_at = Instant(deciding.deployment.clock().in_seconds(90 * 86_400)).to_string();
     let create = json!({
         "principal": "carl-2", "label": "card",
@@ -559,4 +561,132 @@ async fn accounts_of_one_person_are_known_as_that() {
     deciding.approve("carl", &id).await.ok();
     deciding.approve("carl-2", &id).await.problem(409, "separation-of-duties");
     assert_eq!(deciding.read(&id).await["approved"], 1);
+}
+
+#[tokio::test]
+async fn emergency_access_is_opened_by_one_approval_used_closed_and_reviewed() {
+    let mut deciding = Deciding::build(2).await;
+    deciding.enter("otto").await;
+    let deployment = &deciding.deployment;
+    let plaintext = json!({"plaintext": STANDARD.encode("kept")});
+    let sealed = deployment.data("app", &format!("{KEY}/encrypt"), plaintext).await.ok().json();
+    let decrypt = || {
+        let body = json!({"ciphertext": sealed["ciphertext"]});
+        deployment.data("nadia", "/v1/keys/orders%2Fmain/decrypt", body)
+    };
+    deciding.post("olga", "/v1/principals", json!({"name": "nadia", "kind": "human"})).await.ok();
+    let card = json!({
+        "principal": "nadia", "label": "card",
+        "credential": {"certificate": {
+            "der": STANDARD.encode(certificate_of("nadia")),
+            "expires_at": Instant(deployment.clock().in_seconds(90 * 86_400)).to_string(),
+        }},
+    });
+    deciding.post("olga", "/v1/credentials", card).await.ok();
+
+    let body = json!({
+        "holder": "nadia", "keys": ["orders/main"], "lifetime_seconds": 3600, "reason": "the shop is down",
+    });
+    let open = || deciding.post("ada", "/v1/break-glass", body.clone());
+    let mut unsaid = body.clone();
+    unsaid.as_object_mut().unwrap().remove("reason");
+    assert_eq!(deciding.post("ada", "/v1/break-glass", unsaid).await.json()["code"], "reason-required");
+    let id = pending(&open().await);
+    let approval = deciding.read(&id).await;
+    assert_eq!((&approval["eligible"], &approval["quorum"]), (&json!("responders"), &json!(1)));
+    deciding.approve("otto", &id).await.ok();
+    let opened = open().await.ok();
+    assert_eq!(opened.status.as_u16(), 201);
+    let access = opened.json();
+    assert_eq!((&access["state"], &access["approval"]), (&json!("open"), &json!(id)));
+    assert_eq!(access["names"][access["holder"].as_str().unwrap()], "nadia");
+    let path = format!("/v1/break-glass/{}", access["id"].as_str().unwrap());
+    assert_eq!(deployment.get("vera", &path).await.ok().json(), access);
+    assert_eq!(decrypt().await.ok().json()["plaintext"], STANDARD.encode("kept"));
+    for (state, count) in [("open", 1), ("ended", 0), ("reviewed", 0)] {
+        let listed = deployment.get("vera", &format!("/v1/break-glass?state={state}")).await.ok().json();
+        assert_eq!(listed["items"].as_array().unwrap().len(), count, "{state}");
+    }
+    let status = deployment.get("vera", "/v1/system").await.ok().json();
+    assert_eq!(status["break_glass"], json!({"open": 1, "unreviewed": 1}));
+
+    let (deciding, reviewed_at) = (&deciding, format!("{path}/review"));
+    let review = |who: &'static str, verdict: &'static str| {
+        let body = json!({"verdict": verdict, "reason": "looked at what was done"});
+        deciding.post(who, &reviewed_at, body)
+    };
+    assert_eq!(review("olga", "justified").await.json()["code"], "wrong-state");
+    let why = json!({"reason": "the shop is up"});
+    let closed = deciding.post("otto", &format!("{path}/close"), why).await.ok().json();
+    assert_eq!(closed["state"], "ended");
+    decrypt().await.problem(404, "not-found");
+    for who in ["ada", "otto"] {
+        assert_eq!(review(who, "justified").await.json()["code"], "separation-of-duties", "{who}");
+    }
+    assert!(!review("olga", "perhaps").await.status.is_success());
+    let reviewed = review("olga", "unjustified").await.ok().json();
+    assert_eq!(
+        (&reviewed["state"], &reviewed["reviewed"]["verdict"]),
+        (&json!("reviewed"), &json!("unjustified"))
+    );
+    let listed = deployment.get("vera", "/v1/break-glass?state=reviewed&limit=1").await.ok().json();
+    assert!(listed["next"].is_string() && listed["items"][0]["id"] == access["id"], "{listed}");
+    let cursor = listed["next"].as_str().unwrap();
+    assert!(!deployment.get("vera", &format!("/v1/approvals?cursor={cursor}")).await.status.is_success());
+}
+
+#[tokio::test]
+async fn a_plan_is_checked_asked_for_and_approved_at_once_and_done_by_the_same_call() {
+    let deciding = Deciding::build(2).await;
+    let deployment = &deciding.deployment;
+    let read = async |name: &str| deployment.get("vera", &format!("/v1/principals/{name}")).await.ok().json();
+    let mut acts = Vec::new();
+    for name in ["nora", "nils"] {
+        let create = json!({"name": name, "kind": "human"});
+        deciding.post("olga", "/v1/principals", create).await.ok();
+        let principal = read(name).await["id"].as_str().unwrap().parse().unwrap();
+        let give = Governed::AssignRole { principal, role: Role::Operator, reason: None };
+        acts.push(STANDARD.encode(give.encode()));
+    }
+    let body = json!({"acts": acts, "reason": "a shift"});
+
+    let checked = deciding.post("otto", "/v1/plans/check", body.clone()).await.ok().json();
+    let two = json!({"action": "assign_role", "approvers": 2});
+    assert_eq!(checked, json!({"acts": [two, two]}));
+    // Who made them gives them nothing, alone or in a plan.
+    let checked = deciding.post("olga", "/v1/plans/check", body.clone()).await.ok().json();
+    assert_eq!(checked["acts"][0]["refused"]["code"], "separation-of-duties", "{checked}");
+    assert!(checked["acts"][0].get("approvers").is_none(), "{checked}");
+    let by_maker = deciding.post("olga", "/v1/plans", body.clone()).await.json();
+    assert_eq!(by_maker["code"], "separation-of-duties");
+    let unsaid = deciding.post("otto", "/v1/plans", json!({"acts": acts})).await.json();
+    assert_eq!(unsaid["code"], "reason-required");
+    for bad in [json!([]), json!(["AA=="]), json!([acts[0], acts[0]])] {
+        let body = json!({"acts": bad, "reason": "a shift"});
+        for path in ["/v1/plans", "/v1/plans/check"] {
+            let refused = deciding.post("otto", path, body.clone()).await.json();
+            assert_eq!(refused["code"], "invalid-argument", "{path} {body}: {refused}");
+        }
+    }
+    let open = deployment.get("vera", "/v1/approvals?state=open").await.ok().json();
+    assert_eq!(open["items"], json!([]));
+
+    let id = pending(&deciding.post("otto", "/v1/plans", body.clone()).await);
+    let shown = deciding.read(&id).await;
+    assert_eq!((&shown["action"], &shown["quorum"]), (&json!("apply_plan"), &json!(2)));
+    assert!(shown.get("done").is_none() && shown["ring"].is_null(), "{shown}");
+    deciding.approved(&id).await;
+    deciding.execute("olga", &id).await.problem(403, "denied");
+    let done = deciding.post("otto", "/v1/plans", body.clone()).await.ok().json();
+    assert_eq!((&done["approval"], &done["action"]), (&json!(id), &json!("apply_plan")));
+    assert_eq!(done["result"]["plan"]["state"], "executed", "{done}");
+    let shown = deciding.read(&id).await;
+    let steps: Vec<_> = shown["done"].as_array().unwrap().iter().map(|done| &done["step"]).collect();
+    assert_eq!(steps, [&json!(0), &json!(1)]);
+    for name in ["nora", "nils"] {
+        assert_eq!(read(name).await["roles"], json!(["operator"]));
+    }
+    // It is so already.
+    let again = deciding.post("otto", "/v1/plans", body).await.json();
+    assert_eq!(again["code"], "invalid-argument", "{again}");
 }

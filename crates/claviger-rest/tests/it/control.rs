@@ -206,9 +206,20 @@ async fn parameters_and_documents_are_declared_read_listed_and_withdrawn() {
     });
     let policy = declare(json!({"document": document})).await.ok().json();
     assert_eq!(policy["declared"]["document"], document);
+    let build =
+        json!({"sort": "configuration", "sha256": "cd".repeat(32), "effective_from": "2026-01-01T00:00:00Z"});
+    let may_run = declare(json!({"build": build})).await.ok().json();
+    assert_eq!((&may_run["declared"]["build"], &may_run["subject"]), (&build, &json!("configuration")));
+    let zeros = json!({"sort": "build", "sha256": "00".repeat(32), "effective_from": "2026-01-01T00:00:00Z"});
+    declare(json!({"build": zeros})).await.problem(400, "invalid-argument");
+    let compared =
+        json!({"sha256": "ef".repeat(32), "differences": 0, "compared_at": "2020-01-01T00:00:00Z"});
+    declare(json!({"policy_files": compared})).await.problem(400, "invalid-argument");
     for bad in [
         json!({"parameter": {"name": "a", "value": "b@c", "effective_from": "2026-01-01T00:00:00Z"}}),
         json!({"exception": {}}),
+        json!({"build": {"sort": "letter", "sha256": "cd".repeat(32), "effective_from": "2026-01-01T00:00:00Z"}}),
+        json!({"build": {"sort": "build", "sha256": "cd", "effective_from": "2026-01-01T00:00:00Z"}}),
         json!({"parameter": parameter, "document": document}),
     ] {
         declare(bad).await.problem(400, "malformed-request");

@@ -3,6 +3,8 @@
 //! Every answer that any test gets is held against the OpenAPI document of its plane.
 
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod approvals;
 #[cfg(test)]
 mod audit;
@@ -15,8 +17,12 @@ mod data;
 #[cfg(test)]
 mod deployment;
 #[cfg(test)]
+mod enrolment;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod reasons;
+#[cfg(test)]
+mod reviews;
 #[cfg(test)]
 mod surface;

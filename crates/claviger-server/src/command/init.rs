@@ -17,15 +17,16 @@ use crate::clock::SystemClock;
 use crate::config::{Log, LogFormat};
 use crate::error::ServerError;
 use crate::hardening::Hardening;
-use crate::init::{InitOptions, SetUp, init, renew, sign};
+use crate::init::{FirstPeople, InitOptions, SetUp, init, renew, sign};
 use crate::telemetry;
 
 /// Options of `init`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Makes the data directory, the certificates that are missing, the root, and the first principals with a \
-certificate and a profile each, beside the configuration under `profiles/`. Hand these over, and keep no copy. Interrupted, \
-run it again: it goes on where it was."
+    after_help = "Makes the data directory, the certificates that are missing, the root, and the first principals: `administrator`, \
+`auditor`, `custodian-1`, `custodian-2`, `custodian-3`, `operator`, `responder`, `security_officer` and `security_officer-2`. Each gets a \
+code, beside the configuration under `profiles/`, by which its owner enrols within 30 days, with a key that nobody else has seen: \
+`claviger enrol`. Hand the codes over, and keep no copy. Interrupted, run it again: it goes on where it was."
 )]
 pub struct InitArgs {
     /// Configuration; written first if it is not there
@@ -46,6 +47,14 @@ pub struct InitArgs {
     /// `init` makes three custodians. With 0, one person alone can do all of that, and `doctor` and every evaluation say so.
     #[arg(long, value_name = "N", default_value_t = Governance::QUORUM, value_parser = quorums())]
     quorum: u8,
+    /// The certificate request (PKCS #10, PEM or DER) of one of the first people, who has made a key already; may be given many times
+    ///
+    /// `claviger credential renew --request FILE` makes such a key and request. The person gets a certificate for it, and no code.
+    #[arg(long = "request", value_name = "NAME=FILE", value_parser = request)]
+    requests: Vec<(Name, PathBuf)>,
+    /// Make the keys of all the first people here, in one folder: whoever runs this can then act as every one of them
+    #[arg(long, conflicts_with = "requests")]
+    certificates: bool,
     /// Only make a new certificate for the server, from the deployment's authority
     #[arg(long)]
     renew: bool,
@@ -58,6 +67,13 @@ pub struct InitArgs {
     /// With `--sign`: file for the certificate [default: the request's name, with `.crt`]
     #[arg(long, value_name = "FILE", requires = "sign")]
     out: Option<PathBuf>,
+}
+
+/// Whose request, and in which file.
+fn request(text: &str) -> Result<(Name, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("NAME=FILE is expected, as in `auditor=auditor.csr`")?;
+    let name = name.parse().map_err(|error: claviger_core::name::NotAName| error.to_string())?;
+    Ok((name, PathBuf::from(file)))
 }
 
 /// No more can be asked to approve than there are custodians.
@@ -100,40 +116,86 @@ pub(super) fn run(args: InitArgs, output: Output) -> Result<ExitCode, ServerErro
         names: args.names,
         deployment: args.deployment,
         quorum: args.quorum,
+        people: match args.certificates {
+            true => FirstPeople::Certificates,
+            false => FirstPeople::OwnKeys(args.requests),
+        },
     };
     let set_up = on_runtime(init(&options))?;
-    let profiles: serde_json::Map<_, _> = set_up
-        .profiles
-        .iter()
-        .map(|(name, path)| ((*name).to_owned(), path.display().to_string().into()))
-        .collect();
     let reported = serde_json::json!({
-        "config": set_up.config, "root": set_up.root, "quorum": set_up.quorum, "profiles": profiles,
+        "config": set_up.config, "root": set_up.root, "quorum": set_up.quorum,
+        "profiles": by_name(&set_up.profiles), "codes": by_name(&set_up.codes),
     });
     output.print(&reported, &next_steps(&set_up))?;
     Ok(ExitCode::SUCCESS)
 }
 
+const OFFLINE: &str = "move `ca.key` to a place that is offline";
+const STATEMENT: &str =
+    "let each sign that the key is theirs alone:  claviger attest ATT-ENROLMENT --scope credential:ID";
+
+/// Files, by whose they are.
+fn by_name(files: &[(&'static str, PathBuf)]) -> serde_json::Map<String, serde_json::Value> {
+    files.iter().map(|(name, path)| ((*name).to_owned(), path.display().to_string().into())).collect()
+}
+
 fn next_steps(set_up: &SetUp) -> String {
-    let folder =
-        set_up.profiles.first().and_then(|(_, path)| path.parent()).unwrap_or(std::path::Path::new("."));
+    let config = set_up.config.display();
+    let serve = ["doctor", "serve"].map(|command| format!("claviger {command} --config {config}"));
+    let mut steps = Vec::new();
+    match set_up.people {
+        FirstPeople::Certificates => {
+            steps.push(hand_over("profiles", &set_up.profiles));
+            steps.push(format!("{OFFLINE}; it is needed only for new certificates"));
+            steps.extend(serve);
+        }
+        FirstPeople::OwnKeys(_) => {
+            if !set_up.profiles.is_empty() {
+                steps.push(hand_over("certificates and profiles", &set_up.profiles));
+            }
+            steps.extend(serve);
+            steps.extend(enrolment(set_up));
+            steps.push(format!("{OFFLINE}, once all have enrolled"));
+            steps.push(STATEMENT.to_owned());
+        }
+    }
+    let numbered = steps.iter().enumerate().map(|(at, step)| format!("  {}. {step}", at + 1));
     format!(
         "\
 the deployment is set up; its root is in: {root}
 {approvals}
 
 next:
-  1. hand each of the profiles in `{folder}` to its owner, and keep no copy:
-     {names}
-  2. move `ca.key` to a place that is offline; it is needed only for new certificates
-  3. check:  claviger doctor --config {config}
-  4. serve:  claviger serve --config {config}",
+{steps}",
         root = set_up.root,
         approvals = approvals(set_up.quorum),
-        folder = folder.display(),
-        names = set_up.profiles.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
-        config = set_up.config.display(),
+        steps = numbered.collect::<Vec<_>>().join("\n"),
     )
+}
+
+/// That each gets what is theirs.
+fn hand_over(what: &str, files: &[(&'static str, PathBuf)]) -> String {
+    let folder = files.first().and_then(|(_, path)| path.parent()).unwrap_or(std::path::Path::new("."));
+    let names: Vec<_> = files.iter().map(|(name, _)| *name).collect();
+    format!(
+        "hand each of the {what} in `{}` to its owner, and keep no copy:\n     {}",
+        folder.display(),
+        names.join(", ")
+    )
+}
+
+/// What those do who have codes.
+fn enrolment(set_up: &SetUp) -> Vec<String> {
+    let Some((name, _)) = set_up.codes.first() else { return Vec::new() };
+    let (authority, days, control) = (SetUp::AUTHORITY, SetUp::CODE_DAYS, &set_up.control);
+    let handed = hand_over("codes", &set_up.codes);
+    vec![
+        format!("{handed}\n     with `{authority}`, which is no secret"),
+        format!(
+            "let each enrol within {days} days, where they work:\n     claviger enrol --url {control} --ca {authority} --code-file {name}.code \
+             --out FOLDER"
+        ),
+    ]
 }
 
 /// What of the deployment one person cannot do alone.
@@ -150,5 +212,27 @@ fn approvals(quorum: u8) -> String {
         _ => format!(
             "{quorum} of {custodians} custodians must approve roles, credentials of those who hold one, and rules: `claviger approval list`"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_says_whom_a_set_up_makes() {
+        let command = InitArgs::augment_args(clap::Command::new("init"));
+        let help = command.get_after_help().unwrap().to_string();
+        for name in SetUp::names() {
+            assert!(help.contains(&format!("`{name}`")), "{name}");
+        }
+        assert!(help.contains(&format!("within {} days", SetUp::CODE_DAYS)), "{help}");
+    }
+
+    #[test]
+    fn a_request_is_of_somebody_and_in_a_file() {
+        let (name, file) = request("auditor=a=b.csr").unwrap();
+        assert_eq!((name.as_str(), file), ("auditor", PathBuf::from("a=b.csr")));
+        assert!(request("auditor").is_err() && request("No Name=file").is_err());
     }
 }

@@ -18,7 +18,8 @@ use crate::telemetry;
 /// Options of `quickstart`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Makes everybody whom a deployment needs, with all their keys in one folder: for trying things. Of its three custodians \
+    after_help = "Makes everybody whom a deployment needs, with all their keys in one folder: for trying things (`claviger init` makes \
+nobody's key, and gives codes by which people enrol). Of its three custodians \
 two must approve what nobody does alone, with `--evaluation` too: what that is for happens in the ring `evaluation`, where nobody \
 else is asked, and all other rings and roles are as they always are."
 )]

@@ -21,8 +21,20 @@ const ENV_PREFIX: &str = "CLAVIGER_";
 const ENVIRONMENT: &str = "the environment";
 
 /// The sections of the file.
-const SECTIONS: [&str; 11] =
-    ["audit", "aws", "deployment", "limits", "listen", "log", "public", "root", "store", "tls", "xks"];
+const SECTIONS: [&str; 12] = [
+    "alerts",
+    "audit",
+    "aws",
+    "deployment",
+    "limits",
+    "listen",
+    "log",
+    "public",
+    "root",
+    "store",
+    "tls",
+    "xks",
+];
 
 /// The environment variable for the one key that belongs to no section.
 const ENV_DATA_DIR: &str = "DATA_DIR";
@@ -44,6 +56,7 @@ pub(super) struct File {
     pub(super) limits: Limits,
     pub(super) log: Log,
     pub(super) audit: Audit,
+    pub(super) alerts: Alerts,
     pub(super) aws: Aws,
     pub(super) xks: Xks,
 }
@@ -194,6 +207,27 @@ pub(super) struct Log {
 pub(super) struct Audit {
     pub(super) cut_seconds: Option<u64>,
     pub(super) clock_step_seconds: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Alerts {
+    pub(super) webhook: Vec<Webhook>,
+}
+
+/// One receiver. Its address may be a secret in part.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Webhook {
+    pub(super) url: Option<String>,
+    pub(super) secret_file: Option<PathBuf>,
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Webhook(..)")
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -3,6 +3,7 @@
 //! What it keeps true: a [`Config`] that exists is valid; no key is ignored; no secret is in it, only where to find one.
 //! Relative paths are meant from the folder of the file, so that a deployment can be moved as a whole.
 
+mod alerts;
 mod error;
 mod file;
 mod limits;
@@ -25,6 +26,7 @@ use claviger_store::SpaceOptions;
 use crate::endpoints::{Each, Endpoint, Listen};
 use crate::pki;
 
+pub use alerts::{Alerts, NotAWebhook, Webhook, WebhookUrl};
 pub use error::ConfigError;
 pub use limits::Limits;
 pub use root::{PinSource, Root, SoftwareSeal, TokenSelector};
@@ -67,6 +69,8 @@ pub struct Config {
     pub log: Log,
     /// The log of entries.
     pub audit: Audit,
+    /// Who is told of alerts.
+    pub alerts: Alerts,
     /// What this deployment is to AWS clients.
     pub aws: Realm,
     /// The external key store proxy, if it is served.
@@ -190,6 +194,7 @@ impl Config {
             limits: Limits::from_file(&file.limits, &origin)?,
             log: Log::from_file(&file.log, &origin)?,
             audit: Audit::from_file(&file.audit, &origin)?,
+            alerts: Alerts::from_file(&file.alerts, &base, &origin)?,
             aws: realm(&file.aws, &origin)?,
             xks: Xks::from_file(&file.xks, &origin)?,
         })

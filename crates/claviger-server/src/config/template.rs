@@ -123,6 +123,12 @@ format = "text"
 cut_seconds = 1
 # How far a start moves the time of the log towards the wall clock at the most. What cannot be undone goes by the time of the log.
 # clock_step_seconds = 600
+
+[alerts]
+# Who is told of each alert that is raised: by a message that is signed as Standard Webhooks say, under the secret in `secret_file`
+# (`whsec_` and 24 to 64 bytes in base64). Under TLS 1.3, against the authorities of `ca_file` or else of the system. Each may have an
+# `[[alerts.webhook]]` of its own instead.
+# webhook = [{{ url = "https://alerts.example.org/claviger", secret_file = "webhook.secret" }}]
 "#
         )
     }

@@ -167,6 +167,46 @@ fn external_key_store_is_served_under_its_prefix_to_clients_with_certificates() 
 }
 
 #[test]
+fn receivers_of_alerts_are_named_with_their_files_and_never_with_their_secrets() {
+    let alerts = |lines: &str| load(&format!("{GOOD}{lines}\n")).map(|config| config.alerts);
+    assert_eq!(alerts("").unwrap(), Alerts::default());
+    let two = alerts(
+        "[[alerts.webhook]]\nurl = \"https://a.example.org/hook\"\nsecret_file = \"a.secret\"\nca_file = \"a.crt\"\n\
+         [[alerts.webhook]]\nurl = \"http://127.0.0.1:9000/\"\nsecret_file = \"/etc/claviger/b.secret\"",
+    );
+    let Alerts { webhooks } = two.unwrap();
+    let shown: Vec<_> = webhooks.iter().map(|webhook| webhook.url.to_string()).collect();
+    assert_eq!(shown, ["https://a.example.org:443", "http://127.0.0.1:9000"]);
+    assert_eq!(webhooks[0].secret_file, Path::new("/srv/claviger/a.secret"));
+    assert_eq!(webhooks[0].ca_file.as_deref(), Some(Path::new("/srv/claviger/a.crt")));
+    assert_eq!((&webhooks[1].secret_file, &webhooks[1].ca_file), (&"/etc/claviger/b.secret".into(), &None));
+
+    let one = |lines: &str| format!("[[alerts.webhook]]\n{lines}\n");
+    let good = one("url = \"https://a.example.org/\"\nsecret_file = \"s\"");
+    let many = (0..9).map(|at| one(&format!("url = \"https://a{at}.example.org/\"\nsecret_file = \"s\"")));
+    for (lines, words) in [
+        (one("secret_file = \"s\""), "`alerts.webhook.0.url` is missing"),
+        (one("url = \"https://a.example.org/\""), "`alerts.webhook.0.secret_file` is missing"),
+        (
+            one("url = \"https://a.example.org/\"\nsecret_file = \"\""),
+            "`alerts.webhook.0.secret_file` is empty",
+        ),
+        (
+            one("url = \"http://a.example.org/T0KEN\"\nsecret_file = \"s\""),
+            "`alerts.webhook.0.url` sends in clear",
+        ),
+        (one("url = \"http://[::1]/\"\nsecret_file = \"s\"\nca_file = \"c\""), "`alerts.webhook.0.ca_file`"),
+        (good.repeat(2), "`alerts.webhook.1.url` is that of another receiver"),
+        (many.collect(), "`alerts.webhook` names 9 receivers"),
+        (one("secret = \"whsec_T0KEN\""), "unknown key"),
+        ("[alerts]\nwebhooks = []".to_owned(), "`alerts.webhooks`; did you mean `alerts.webhook`?"),
+    ] {
+        let said = refusal(&format!("{GOOD}{lines}\n"));
+        assert!(said.contains(words) && !said.contains("T0KEN"), "{said}");
+    }
+}
+
+#[test]
 fn wrong_values_are_named_by_key() {
     for (lines, key) in [
         ("[listen]\ncontrol = \"localhost\"", "`listen.control`"),

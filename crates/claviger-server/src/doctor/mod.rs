@@ -2,6 +2,7 @@
 
 mod certificates;
 mod host;
+mod receivers;
 mod state;
 
 use std::path::Path;
@@ -68,6 +69,7 @@ pub async fn examine(path: &Path, few_attempts: FewAttempts) -> Vec<Finding> {
     findings.extend(host::permissions(&config));
     findings.extend(certificates::all(&config));
     findings.extend(state::all(&config).await);
+    findings.extend(receivers::all(&config).await);
     findings.push(host::clock(&config));
     findings.push(host::memory());
     findings.extend(host::disk(&config.data_dir, config.space));

@@ -4,10 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use claviger_core::port::store::EndingPrincipal;
+use claviger_core::port::store::{BreakGlassCount, EndingPrincipal};
 use claviger_core::port::{Clock as _, StoreError};
 use claviger_core::principal::Principal;
-use claviger_service::{AlteredRows, ApprovalFigures};
+use claviger_service::{AlertFigures, AlteredRows, ApprovalFigures, ReviewFigures};
 
 use super::{Finding, PIN};
 use crate::clock::SystemClock;
@@ -16,7 +16,8 @@ use crate::deployment::Deployment;
 use crate::endpoints::Endpoint;
 use crate::error::ServerError;
 use crate::observe::{
-    ALTERED, CUSTODIANS, ENDING_OF_OTHERS, ENDING_OF_ROLES, MISSED, QUORUM, RECOVERIES, RIGHTS, UNOPENED,
+    ALERTS, ALTERED, CUSTODIANS, EMERGENCIES, ENDING_OF_OTHERS, ENDING_OF_ROLES, MISSED, OVERDUE_REVIEWS,
+    QUORUM, RECOVERIES, RIGHTS, UNOPENED, UNREVIEWED, UNTOLD,
 };
 use crate::pki::EXPIRY_WARNING;
 use crate::root::blocking;
@@ -40,6 +41,10 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
             findings.extend(unopened_at_work(config.listen[Endpoint::Metrics]).await);
             findings.extend(unevaluated_at_work(config.listen[Endpoint::Metrics]).await);
             findings.extend(approvals_at_work(config.listen[Endpoint::Metrics]).await);
+            findings.extend(alerts_at_work(config.listen[Endpoint::Metrics]).await);
+            findings.extend(untold_at_work(config.listen[Endpoint::Metrics]).await);
+            findings.extend(emergencies_at_work(config.listen[Endpoint::Metrics]).await);
+            findings.extend(reviews_at_work(config.listen[Endpoint::Metrics]).await);
             findings
         }
         opened => {
@@ -51,12 +56,18 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
             let rights = rights_at_rest(opened.as_ref());
             let ending = ending_at_rest(opened.as_ref());
             let approvals = approvals_at_rest(opened.as_ref());
+            let alerts = alerts_at_rest(opened.as_ref());
+            let emergencies = emergencies_at_rest(opened.as_ref());
+            let reviews = reviews_at_rest(opened.as_ref());
             let mut findings = vec![at_rest(opened, config)];
             findings.extend(log);
             findings.extend(recoveries);
             findings.extend(rights);
             findings.extend(ending);
             findings.extend(approvals);
+            findings.extend(alerts);
+            findings.extend(emergencies);
+            findings.extend(reviews);
             findings.extend(ports(config));
             findings
         }
@@ -73,6 +84,9 @@ struct AtRest {
     rights_are_unconfirmed: bool,
     /// Nothing of a store that was not set up to its end.
     approvals: Option<ApprovalFigures>,
+    alerts: AlertFigures,
+    emergencies: BreakGlassCount,
+    reviews: ReviewFigures,
 }
 
 /// What a start would do first. The root is asked as well, by one attempt.
@@ -86,7 +100,30 @@ async fn open(config: &Config) -> Result<AtRest, ServerError> {
         true => Some(deployment.approval_figures().await?),
         false => None,
     };
-    Ok(AtRest { is_set_up, have_tags, unacknowledged, ending, rights_are_unconfirmed, approvals, deployment })
+    let alerts = match have_tags {
+        true => deployment.alert_figures().await?,
+        false => AlertFigures::default(),
+    };
+    let emergencies = match have_tags {
+        true => deployment.break_glass_count().await?,
+        false => BreakGlassCount::default(),
+    };
+    let reviews = match have_tags {
+        true => deployment.review_figures().await?,
+        false => ReviewFigures::default(),
+    };
+    Ok(AtRest {
+        is_set_up,
+        have_tags,
+        unacknowledged,
+        ending,
+        rights_are_unconfirmed,
+        approvals,
+        alerts,
+        emergencies,
+        reviews,
+        deployment,
+    })
 }
 
 /// Whether a start would take the log for what was signed of it, and decisions would find what rows say.
@@ -173,7 +210,8 @@ fn recoveries_at_rest(opened: Result<&AtRest, &ServerError>) -> Vec<Finding> {
     let warn = |officer: &Principal| {
         let message = format!("`claviger recover` made the security officer `{}`", officer.name);
         let advice = format!(
-            "let another person with a role ask why, and then `claviger principal acknowledge-recovery {}`",
+            "let another person with a role ask why, and then `claviger principal acknowledge-recovery {0}`; or a custodian: `claviger \
+             principal cancel-recovery {0}`",
             officer.name
         );
         Finding::warning("recovery", message, advice)
@@ -203,7 +241,10 @@ fn approvals(figures: ApprovalFigures) -> Finding {
         let message =
             format!("{quorum} custodians must approve, and {custodians} can: the absence of one stops it");
         let enough = u16::from(quorum) + 1;
-        let advice = format!("give the role `custodian` to others, until there are {enough} or more");
+        let advice = format!(
+            "give the role `custodian` to others, until there are {enough} or more; whoever has the role and only a code enrols: \
+             `claviger enrol`"
+        );
         return Finding::warning("approvals", message, advice);
     }
     Finding::ok("approvals", format!("{quorum} of {custodians} custodians must approve"))
@@ -222,6 +263,85 @@ async fn approvals_at_work(metrics: SocketAddr) -> Option<Finding> {
     };
     let quorum = u8::try_from(number(QUORUM)?).ok()?;
     Some(approvals(ApprovalFigures { quorum, custodians: number(CUSTODIANS)?, open: 0 }))
+}
+
+/// What is said of alerts that nobody has closed.
+fn alerts(open: u64) -> Option<Finding> {
+    let message = match open {
+        0 => return None,
+        1 => "1 alert is open".to_owned(),
+        open => format!("{open} alerts are open"),
+    };
+    let advice = "`claviger alert list` says what was found, and `claviger alert show` what to do";
+    Some(Finding::warning("alerts", message, advice))
+}
+
+fn alerts_at_rest(opened: Result<&AtRest, &ServerError>) -> Option<Finding> {
+    opened.ok().and_then(|opened| alerts(opened.alerts.total()))
+}
+
+/// A server at work shows a number for each rule.
+async fn alerts_at_work(metrics: SocketAddr) -> Option<Finding> {
+    let numbers = blocking(move || ask(metrics, "/metrics")).await.ok()?.ok()?;
+    let of_rule = |line: &str| -> Option<u64> {
+        let (_, number) = line.strip_prefix(ALERTS)?.strip_prefix('{')?.split_once("} ")?;
+        number.trim().parse().ok()
+    };
+    alerts(numbers.lines().filter_map(of_rule).sum())
+}
+
+/// What a server at work says of those whom it tells of alerts.
+async fn untold_at_work(metrics: SocketAddr) -> Option<Finding> {
+    let count = number_at_work(metrics, UNTOLD).await?;
+    let message = format!("{count} of those who are to be told of alerts are not");
+    Some(Finding::warning(
+        "alerts",
+        message,
+        "`claviger status` says who and why; what waits is told once they take it",
+    ))
+}
+
+/// What is said of emergency access that is open, or that nobody has reviewed.
+fn emergencies(count: BreakGlassCount) -> Option<Finding> {
+    let BreakGlassCount { open, unreviewed } = count;
+    if unreviewed == 0 {
+        return None;
+    }
+    Some(emergency(format!("{open} emergency accesses are open, and {unreviewed} were not reviewed")))
+}
+
+fn emergency(message: String) -> Finding {
+    let advice = "`claviger break-glass list` says whose, to what and why; another person than who had, opened or approved it reviews it: \
+                  `claviger break-glass review`";
+    Finding::warning("emergency access", message, advice)
+}
+
+fn emergencies_at_rest(opened: Result<&AtRest, &ServerError>) -> Option<Finding> {
+    opened.ok().and_then(|opened| emergencies(opened.emergencies))
+}
+
+/// A server at work shows the numbers.
+async fn emergencies_at_work(metrics: SocketAddr) -> Option<Finding> {
+    let unreviewed = number_at_work(metrics, UNREVIEWED).await?;
+    let open = number_at_work(metrics, EMERGENCIES).await.unwrap_or_default();
+    let message = format!("{open} emergency accesses are open, and {unreviewed} were not reviewed");
+    Some(emergency(message))
+}
+
+fn overdue(message: String) -> Finding {
+    let advice = "`claviger access review list` says which; managers decide what is left of it, and a security officer closes it";
+    Finding::warning("access reviews", message, advice)
+}
+
+fn reviews_at_rest(opened: Result<&AtRest, &ServerError>) -> Option<Finding> {
+    let ReviewFigures { open, overdue: late } = opened.ok()?.reviews;
+    (late > 0).then(|| overdue(format!("{late} of {open} open access reviews should be closed by now")))
+}
+
+/// A server at work shows the number.
+async fn reviews_at_work(metrics: SocketAddr) -> Option<Finding> {
+    let late = number_at_work(metrics, OVERDUE_REVIEWS).await?;
+    Some(overdue(format!("{late} open access reviews should be closed by now")))
 }
 
 /// What is said of rights that an older release kept.

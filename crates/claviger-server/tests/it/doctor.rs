@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use claviger_provider::FewAttempts;
 use claviger_server::config::{Root, SoftwareSeal};
 use claviger_server::doctor::{Finding, Level, examine};
-use claviger_server::init::{InitOptions, init};
+use claviger_server::init::{FirstPeople, InitOptions, init};
 use claviger_server::recover::{RecoverOptions, recover};
 use claviger_server::{Endpoint, Server, ServerError};
 
@@ -104,6 +104,7 @@ async fn approvals_that_nobody_gives_and_that_one_absence_stops_are_found() {
             names: Vec::new(),
             deployment: None,
             quorum,
+            people: FirstPeople::Certificates,
         };
         init(&options).await.unwrap();
         let metrics = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -34,3 +34,5 @@ mod set_up;
 mod support;
 #[cfg(test)]
 mod verdicts;
+#[cfg(test)]
+mod webhooks;

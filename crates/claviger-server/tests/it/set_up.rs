@@ -2,7 +2,7 @@
 
 use claviger_provider::FewAttempts;
 use claviger_server::config::{Config, Root, SoftwareSeal};
-use claviger_server::init::{InitOptions, init, renew};
+use claviger_server::init::{FirstPeople, InitOptions, init, renew};
 use claviger_server::pki;
 use claviger_server::recover::{RecoverOptions, recover};
 use claviger_server::{Endpoint, Server, ServerError};
@@ -18,6 +18,7 @@ fn options(deployment: &Deployment) -> InitOptions {
         names: vec!["kms.example".into()],
         deployment: Some("orders-prod".parse().unwrap()),
         quorum: 2,
+        people: FirstPeople::Certificates,
     }
 }
 
@@ -69,6 +70,53 @@ async fn no_more_custodians_must_approve_than_are_made_and_nobody_must_where_tha
     let governance = format!("{}/v1/governance", running.urls()[Endpoint::Control]);
     let (status, rules) = deployment.call("auditor", "GET", governance, None).await;
     assert_eq!((status, &rules["quorum"], &rules["revision"]), (200, &json!(0), &json!(0)), "{rules}");
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn people_get_codes_and_whoever_gives_a_request_a_certificate_and_no_key_is_made_for_anybody() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let deployment = Deployment::new();
+    let profile = |name: &str| deployment.path(&format!("profiles/{name}"));
+    // What an interrupted set-up left that made certificates, and one that made codes.
+    std::fs::create_dir(deployment.path("profiles")).unwrap();
+    for stale in ["administrator.crt", "administrator.key", "administrator.toml", "auditor.code"] {
+        std::fs::write(profile(stale), "stale").unwrap();
+    }
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    let request = deployment.path("auditor.csr");
+    std::fs::write(&request, params.serialize_request(&key).unwrap().pem().unwrap()).unwrap();
+    let own = |requests| InitOptions { people: FirstPeople::OwnKeys(requests), ..options(&deployment) };
+    let of = |name: &str| (name.parse().unwrap(), request.clone());
+    for wrong in [vec![of("nobody")], vec![of("auditor"), of("auditor")]] {
+        let error = init(&own(wrong)).await.unwrap_err();
+        assert!(matches!(error, ServerError::FirstRequest { .. }), "{error}");
+        assert!(!deployment.path("claviger.toml").exists());
+    }
+    let set_up = init(&own(vec![of("auditor")])).await.unwrap();
+    assert_eq!((set_up.codes.len(), set_up.profiles.len()), (8, 1));
+    for (name, code) in &set_up.codes {
+        assert_eq!(std::fs::metadata(code).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+        assert!(std::fs::read_to_string(code).unwrap().starts_with("cve_"), "{name}");
+        for other in ["crt", "key", "toml"] {
+            assert!(!profile(&format!("{name}.{other}")).exists(), "{name}.{other}");
+        }
+    }
+    assert!(profile("auditor.crt").exists() && profile("auditor.toml").exists());
+    assert!(!profile("auditor.code").exists() && !profile("auditor.key").exists());
+    assert_eq!(
+        std::fs::read(profile("ca.crt")).unwrap(),
+        std::fs::read(deployment.path("pki/ca.crt")).unwrap()
+    );
+    // Its owner has the key.
+    claviger_server::files::write_private(&profile("auditor.key"), key.serialize_pem().as_bytes()).unwrap();
+    let running = Server::start(free_ports(&deployment), None).await.unwrap();
+    let (status, system) = deployment
+        .call("auditor", "GET", format!("{}/v1/system", running.urls()[Endpoint::Control]), None)
+        .await;
+    // Nobody can approve anything before they have enrolled.
+    assert_eq!((status, &system["approvals"]["custodians"]), (200, &json!(0)), "{system}");
     running.shutdown().await;
 }
 

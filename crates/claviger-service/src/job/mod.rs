@@ -9,6 +9,7 @@
 //! | `remove_expired_material` | removes imported material that has expired |
 //! | `forget_idempotency` | forgets creating calls that nobody repeats any more |
 //! | `take_snapshot` | commits the log to the whole state, once a day |
+//! | `raise_alerts` | raises alerts about what somebody must look at; of what calls noted, beside the others |
 //! | `scan_store` | opens every stored secret, twice a day; beside the others |
 //!
 //! A new job is a file here and a line in [`Road::do_what_is_due`].
@@ -23,6 +24,7 @@ mod count_uses;
 pub(crate) mod destroy_due_keys;
 mod forget_idempotency;
 mod forget_unused;
+pub(crate) mod raise_alerts;
 mod remove_expired_material;
 mod rotate_due_keys;
 mod scan_store;
@@ -38,6 +40,7 @@ use claviger_core::{KeyId, PrincipalId, Timestamp};
 pub(crate) use check_rows::check_rows;
 pub(crate) use count_uses::count_uses;
 pub(crate) use forget_unused::forget_unused;
+pub(crate) use raise_alerts::keep_raising;
 pub(crate) use scan_store::keep_scanning;
 
 use crate::call::Operation;
@@ -72,6 +75,8 @@ impl Road {
         trace("remove_expired_material", remove_expired_material::run(self).await);
         trace("forget_idempotency", forget_idempotency::run(self).await);
         trace("take_snapshot", take_snapshot::run(self).await);
+        // Behind the others: what they did is not overdue.
+        trace("raise_alerts", raise_alerts::run(self).await);
     }
 
     /// Has the system do one thing to each of these keys. What fails is traced and holds up nothing else.
@@ -122,6 +127,16 @@ impl Troubled {
         due.sort_by_key(|key| troubled.contains(key));
         due.truncate(MOST_KEYS as usize);
         due
+    }
+
+    /// Is there any?
+    fn is_empty(&self) -> bool {
+        self.keys().is_empty()
+    }
+
+    /// Is it one of them?
+    fn has(&self, key: KeyId) -> bool {
+        self.keys().contains(&key)
     }
 
     fn remember(&self, key: KeyId) {

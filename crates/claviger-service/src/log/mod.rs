@@ -5,6 +5,7 @@ pub(crate) mod body;
 mod committed;
 pub(crate) mod cutter;
 pub(crate) mod hashes;
+pub(crate) mod last_seen;
 pub(crate) mod newest;
 pub(crate) mod opening;
 pub(crate) mod packing;

@@ -203,14 +203,17 @@ impl Walk {
             }
             Object::Key(_) | Object::Ring(_) => self.objects.contains(&raw.object),
             Object::Principal(_) => true,
-            Object::Alias(_)
+            Object::Alert(_)
+            | Object::Alias(_)
             | Object::Approval(_)
             | Object::Asset(_)
+            | Object::BreakGlass(_)
             | Object::Credential(_)
             | Object::Declaration(_)
             | Object::Governance(_)
             | Object::Node(_)
             | Object::Reason(_)
+            | Object::Review(_)
             | Object::RightsReview(_)
             | Object::Version(_) => false,
         }
@@ -231,14 +234,17 @@ impl Walk {
                 let principal = ReplayedPrincipal::after(self.principals.get(&id), &fact)?;
                 self.principals.insert(id, principal);
             }
-            Object::Alias(_)
+            Object::Alert(_)
+            | Object::Alias(_)
             | Object::Approval(_)
             | Object::Asset(_)
+            | Object::BreakGlass(_)
             | Object::Credential(_)
             | Object::Declaration(_)
             | Object::Governance(_)
             | Object::Node(_)
             | Object::Reason(_)
+            | Object::Review(_)
             | Object::RightsReview(_)
             | Object::Version(_) => {}
         }

@@ -89,15 +89,18 @@ impl Walk {
                 Some(ring) => ring.take(fact),
                 None => drop(self.rings.insert(id, Replayed::new(fact))),
             },
-            Object::Alias(_)
+            Object::Alert(_)
+            | Object::Alias(_)
             | Object::Approval(_)
             | Object::Asset(_)
+            | Object::BreakGlass(_)
             | Object::Credential(_)
             | Object::Declaration(_)
             | Object::Governance(_)
             | Object::Key(_)
             | Object::Node(_)
             | Object::Reason(_)
+            | Object::Review(_)
             | Object::RightsReview(_)
             | Object::Version(_) => {}
         }

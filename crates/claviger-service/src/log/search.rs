@@ -108,21 +108,32 @@ pub(crate) struct Disclosable {
 }
 
 /// What is known of the sessions that a scan came by.
-struct Sessions<'a> {
+pub(super) struct Sessions<'a> {
     log: &'a LogReader,
     at: &'a At,
     heads: HashMap<u64, Head>,
 }
 
-impl Sessions<'_> {
+impl<'a> Sessions<'a> {
+    /// Of none yet.
+    pub(super) fn new(log: &'a LogReader, at: &'a At) -> Self {
+        Self { log, at, heads: HashMap::new() }
+    }
+
+    /// Gives back what is known of all of them: those that are needed again are read where they begin.
+    pub(super) fn forget(&mut self) {
+        self.heads.clear();
+    }
+
     /// Notes a session that comes by.
-    fn pass(&mut self, index: u64, entry: &Entry<'_>, beside: Option<&[u8]>) {
+    pub(super) fn pass(&mut self, index: u64, entry: &Entry<'_>, beside: Option<&[u8]>) {
         if let Some(head) = Head::of(entry, beside) {
             self.heads.insert(index, head);
         }
     }
 
-    fn find(&mut self, index: u64) -> Result<&Head, ServiceError> {
+    /// The session whose entry is at `index`.
+    pub(super) fn find(&mut self, index: u64) -> Result<&Head, ServiceError> {
         if !self.heads.contains_key(&index) {
             let head = self.log.session(self.at, index)?;
             self.heads.insert(index, head);
@@ -144,7 +155,7 @@ impl LogReader {
     }
 
     /// The first entry from which on nothing is older than `instant`, but for [`SLACK`], of a log of `size` entries.
-    fn first_since(&self, at: &At, size: u64, instant: Timestamp) -> Result<u64, ServiceError> {
+    pub(super) fn first_since(&self, at: &At, size: u64, instant: Timestamp) -> Result<u64, ServiceError> {
         let wanted = instant.as_micros().saturating_sub(u64::try_from(SLACK.as_micros()).unwrap_or(0));
         let (mut low, mut high) = (0, size);
         while low < high {
@@ -184,7 +195,7 @@ impl LogReader {
             Some(of) => Some(Whose::new(of, principals.locators(at, of.principal)?)),
             None => None,
         };
-        let mut sessions = Sessions { log: self, at, heads: HashMap::new() };
+        let mut sessions = Sessions::new(self, at);
         let mut page = SearchPage { entries: Vec::new(), next: None, size: search.size, undecided: 0 };
         let mut named: Vec<Option<u64>> = Vec::new();
         let end = to.min(from.saturating_add(LOOKED_AT));
@@ -281,7 +292,7 @@ impl LogReader {
         (from, to): (u64, u64),
         level: Level,
     ) -> Result<Disclosable, ServiceError> {
-        let mut sessions = Sessions { log: self, at, heads: HashMap::new() };
+        let mut sessions = Sessions::new(self, at);
         let (mut wanted, mut page) = (BTreeSet::new(), Disclosable::default());
         let end = to.min(from.saturating_add(LOOKED_AT));
         self.source(at, false).scan(self.shard(), from, end, |index, bytes, beside| {
@@ -326,7 +337,7 @@ impl LogReader {
 }
 
 /// The session that an entry is of, or is.
-fn session_of(index: u64, entry: &Entry<'_>) -> Option<u64> {
+pub(super) fn session_of(index: u64, entry: &Entry<'_>) -> Option<u64> {
     if entry.op == Op::Session { Some(index) } else { entry.ses }
 }
 

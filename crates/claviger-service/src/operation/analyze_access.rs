@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use claviger_access::analysis::{Analysis, AnalysisError, Analyzer, Facts, Goal, Question, Rows, Rules};
+use claviger_audit::declaration::{decode, is_signed};
+use claviger_core::declaration::{Declaration, DeclarationKind, Declared, Plain};
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::lineage::{Lineage, Verdict, Wanted};
+use claviger_core::object::Object;
 use claviger_core::port::Store;
-use claviger_core::port::store::{GrantFilter, KeyFilter, Page};
-use claviger_core::{Action, KeyId, KeyRingId, Timestamp};
+use claviger_core::port::store::{DeclarationFilter, GrantFilter, KeyFilter, Page};
+use claviger_core::{Action, CredentialId, KeyId, KeyRingId, Timestamp};
 
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
@@ -20,6 +23,8 @@ const AT_ONCE: u32 = 1000;
 /// Most rows of rights that are looked at together, and most keys.
 const MOST_ROWS: u64 = 1_000_000;
 const MOST_KEYS: usize = 2_000_000;
+/// By which a person says that the key of a certificate is theirs, and nobody else's.
+const OWN_KEY: &str = "ATT-ENROLMENT";
 
 /// Looks for persons, and for pairs of persons, who reach what nobody should reach alone.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +33,8 @@ pub struct AnalyzeAccess {
     pub pairs: bool,
     /// Only this goal.
     pub goal: Option<Goal>,
+    /// Whoever ran the set-up as well, by what may have been kept of it.
+    pub founder: bool,
 }
 
 impl Operation for AnalyzeAccess {
@@ -44,8 +51,8 @@ impl Operation for AnalyzeAccess {
     async fn run(&self, view: &View<'_>) -> Result<Staged<Analysis>, ServiceError> {
         view.enter(Class::Listing).await?;
         let facts = Box::pin(read_facts(view.store(), view.now)).await?;
-        let (question, authorizer) =
-            (Question { pairs: self.pairs, goal: self.goal }, view.authorizer.clone());
+        let question = Question { pairs: self.pairs, goal: self.goal, founder: self.founder };
+        let authorizer = view.authorizer.clone();
         let analyzed = view.work(Class::Scan, move |at| {
             let analyzer = Analyzer::new(&facts, &authorizer, Rules::default()).map_err(unasked)?;
             analyzer.analyze(question, || Ok::<_, ServiceError>(at.check()?))
@@ -91,6 +98,9 @@ pub async fn read_facts(store: &dyn Store, now: Timestamp) -> Result<Facts, Serv
         credentials.iter().for_each(|credential| rows.credential(credential));
         check_count(&rows)?;
     }
+    for credential in own_keys(store, now).await? {
+        rows.own_key(credential);
+    }
     let rings = rings_of_keys(store).await?;
     let mut page = Page { after: None, limit: AT_ONCE };
     loop {
@@ -123,6 +133,28 @@ async fn judged<'g>(
     let mut judge = lineage.judge(now);
     let is_honoured = |grant| matches!(judge.verdict(grant), Verdict::Honoured(_));
     Ok(grants.iter().zip(grants.iter().map(is_honoured)).collect())
+}
+
+/// The credentials whose holders say, by a statement that is signed and good at `now`, that the key is theirs alone.
+async fn own_keys(store: &dyn Store, now: Timestamp) -> Result<Vec<CredentialId>, ServiceError> {
+    let subject: Option<Plain> = OWN_KEY.parse().ok();
+    let filter = DeclarationFilter { kind: Some(DeclarationKind::Attestation), subject };
+    let (mut own, mut page) = (Vec::new(), Page { after: None, limit: AT_ONCE });
+    loop {
+        let declarations = store.list_declarations(filter.clone(), page.clone()).await?;
+        let Some(last) = declarations.last() else { return Ok(own) };
+        page.after = Some(last.id);
+        own.extend(declarations.iter().filter_map(|declaration| own_key(declaration, now)));
+    }
+}
+
+/// The credential that such a statement is about: the one whose key signed it.
+fn own_key(declaration: &Declaration, now: Timestamp) -> Option<CredentialId> {
+    let Ok(Declared::Attestation(attestation)) = decode(&declaration.body) else { return None };
+    let (claim, credential) = (&attestation.claim, attestation.credential);
+    let is_about_itself = claim.scope == [Object::Credential(credential)];
+    let is_good = declaration.withdrawal.is_none() && now < claim.valid_until;
+    (is_good && is_about_itself && is_signed(&attestation)).then_some(credential)
 }
 
 /// The ring of every key.

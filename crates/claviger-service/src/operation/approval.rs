@@ -287,7 +287,15 @@ async fn check_decider(row: &Approval, view: &View<'_>) -> Result<(), ServiceErr
     let apart = |message: &'static str| Err(ServiceError::new(ErrorKind::SeparationOfDuties, message));
     let person = view.caller.principal().person();
     if view.state.concerned(row).await?.contains(&person) {
-        return apart("nobody decides on what they ask for themselves, or on a role that they would get");
+        return apart(match row.eligible {
+            Eligible::Custodians | Eligible::RoleHolders => {
+                "nobody decides on what they ask for themselves, or on a role or a capacity that they would get"
+            }
+            Eligible::Responders => {
+                "nobody decides on emergency access that they ask for, that they would get, or of whose holder they made the account or a \
+                 credential"
+            }
+        });
     }
     for decided in &row.decisions {
         if view.state.person_of(decided.by).await? == person {
@@ -299,6 +307,7 @@ async fn check_decider(row: &Approval, view: &View<'_>) -> Result<(), ServiceErr
     }
     let message = match row.eligible {
         Eligible::Custodians => "custodians decide on this; ask one of them",
+        Eligible::Responders => "responders and security officers decide on this; ask one of them",
         Eligible::RoleHolders => "persons with a role decide on this; ask one of them",
     };
     Err(ServiceError::new(ErrorKind::Denied, message))

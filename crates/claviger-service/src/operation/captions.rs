@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use claviger_core::asset::Asset;
+use claviger_core::break_glass::BreakGlass;
+use claviger_core::capacity::Capacity;
 use claviger_core::declaration::Declared;
 use claviger_core::governance::Governance;
 use claviger_core::grant::{Grant, Selector};
@@ -11,24 +13,26 @@ use claviger_core::key::{DestructionBlocked, Key, KeyRecord, KeyRing};
 use claviger_core::object::Object;
 use claviger_core::principal::{Credential, Principal, Status};
 use claviger_core::reason::{ReasonRecord, Why};
-use claviger_core::{Action, Alias, KeyId, KeyRingId, PrincipalId, ReasonId, Timestamp};
+use claviger_core::{Action, Alias, AssetId, KeyId, KeyRingId, PrincipalId, ReasonId, Timestamp};
 use claviger_crypto::envelope::Context;
 
 use super::reason::ShownReason;
 use super::{
-    JudgedGrant, KeyVersions, MaterialImported, NewlyMade, Operation, PolicyStatus, ReadableApproval,
-    ReadableDeclaration, Staged,
+    JudgedGrant, KeyVersions, MaterialImported, NewlyMade, Operation, PolicyStatus, ReadableAlert,
+    ReadableApproval, ReadableDeclaration, Staged,
 };
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
 use crate::job::destroy_due_keys::Held;
 use crate::log::{EntryPage, FoundEntry};
-use crate::reference::{PrincipalRef, RingRef, TargetRef};
+use crate::reference::{AssetRef, PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
 
 /// Something that a result has by its identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Identified {
+    /// A data asset.
+    Asset(AssetId),
     /// A key.
     Key(KeyId),
     /// A principal.
@@ -42,20 +46,37 @@ impl Identified {
     #[must_use]
     pub const fn of(object: Object) -> Option<Self> {
         match object {
+            Object::Asset(id) => Some(Self::Asset(id)),
             Object::Key(id) => Some(Self::Key(id)),
             Object::Principal(id) => Some(Self::Principal(id)),
             Object::Ring(id) => Some(Self::Ring(id)),
-            Object::Alias(_)
+            Object::Alert(_)
+            | Object::Alias(_)
             | Object::Approval(_)
-            | Object::Asset(_)
+            | Object::BreakGlass(_)
             | Object::Credential(_)
             | Object::Declaration(_)
             | Object::Governance(_)
             | Object::Grant(_)
             | Object::Node(_)
             | Object::Reason(_)
+            | Object::Review(_)
             | Object::RightsReview(_)
             | Object::Version(_) => None,
+        }
+    }
+
+    /// What somebody owns who holds that capacity, if it is of something.
+    #[must_use]
+    pub const fn owned(capacity: Capacity) -> Option<Self> {
+        match capacity {
+            Capacity::AssetOwner(id) => Some(Self::Asset(id)),
+            Capacity::KeyOwner(id) => Some(Self::Key(id)),
+            Capacity::Ciso
+            | Capacity::Dpo
+            | Capacity::Executive
+            | Capacity::PrivacyOfficer
+            | Capacity::RiskOwner => None,
         }
     }
 
@@ -63,6 +84,7 @@ impl Identified {
     #[must_use]
     pub fn id(self) -> String {
         match self {
+            Self::Asset(id) => id.to_string(),
             Self::Key(id) => id.to_string(),
             Self::Principal(id) => id.to_string(),
             Self::Ring(id) => id.to_string(),
@@ -108,7 +130,7 @@ impl Captions {
         let identified = thing.identified();
         let of_those = identified.iter().filter_map(|one| match one {
             Identified::Principal(id) => self.known.revoked.get(id).copied(),
-            Identified::Key(_) | Identified::Ring(_) => None,
+            Identified::Asset(_) | Identified::Key(_) | Identified::Ring(_) => None,
         });
         let reasons = thing.whys().chain(of_those).flatten().filter_map(Why::given);
         let givers: Vec<_> = reasons.filter_map(|id| Some(self.find(id)?.given_by)).collect();
@@ -236,7 +258,11 @@ impl HasCaptions for ReadableDeclaration {
             Declared::Device(supply) | Declared::Module(supply) | Declared::Supplier(supply) => {
                 supply.responsible
             }
-            Declared::Attestation(_) | Declared::Document(_) | Declared::Parameter(_) => None,
+            Declared::Attestation(_)
+            | Declared::Build(_)
+            | Declared::Document(_)
+            | Declared::Parameter(_)
+            | Declared::PolicyFiles(_) => None,
         };
         let withdrawn_by = self.row.withdrawal.map(|withdrawal| withdrawal.by);
         let people = [self.row.declared_by].into_iter().chain(withdrawn_by).chain(responsible);
@@ -251,16 +277,52 @@ impl HasCaptions for ReadableApproval {
 
     fn identified(&self) -> Vec<Identified> {
         let row = &self.row;
-        // Of all that is asked for, this alone may be of no row that it was decided on.
-        let retiring = match Governed::decode(&row.asked) {
-            Ok(Governed::CreateGrant { retiring, .. }) => retiring,
-            _ => None,
+        let beside: Vec<_> = match Governed::decode(&row.asked) {
+            Ok(Governed::ApplyPlan { acts, .. }) => {
+                acts.iter().filter_map(|act| beside_rows(Governed::decode_act(act).ok()?)).collect()
+            }
+            Ok(act) => beside_rows(act).into_iter().collect(),
+            Err(_) => Vec::new(),
         };
         let deciders = row.decisions.iter().map(|decided| decided.by);
         let people = [row.requester].into_iter().chain(deciders).chain(row.ended.map(|ended| ended.by));
-        let people = people.chain(retiring).map(Identified::Principal);
+        let people = people.map(Identified::Principal).chain(beside);
         let rows = row.rows.iter().filter_map(|seen| Identified::of(seen.object));
         people.chain(row.ring.map(Identified::Ring)).chain(rows).collect()
+    }
+}
+
+/// What an act may be about that is none of the rows that it was decided on: who may give up a grant beside its holder, and what somebody
+/// owns.
+fn beside_rows(act: Governed) -> Option<Identified> {
+    match act {
+        Governed::AssignCapacity { capacity, .. } => Identified::owned(capacity),
+        Governed::CreateGrant { retiring, .. } => retiring.map(Identified::Principal),
+        _ => None,
+    }
+}
+
+impl HasCaptions for ReadableAlert {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.row.reason].into_iter()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        let acts = [self.row.triaged, self.row.closed].into_iter().flatten();
+        acts.map(|act| Identified::Principal(act.by)).chain(self.called_by()).collect()
+    }
+}
+
+impl HasCaptions for BreakGlass {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.reason].into_iter()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        let ended_by = self.closed.map(|closed| closed.by).into_iter();
+        let ended_by = ended_by.chain(self.reviewed.map(|reviewed| reviewed.by));
+        let people = [self.holder, self.opened_by].into_iter().chain(ended_by).map(Identified::Principal);
+        people.chain(self.keys.iter().copied().map(Identified::Key)).collect()
     }
 }
 
@@ -292,7 +354,9 @@ impl HasCaptions for Principal {
     fn identified(&self) -> Vec<Identified> {
         let acknowledged_by = self.recovery.and_then(|made| made.acknowledged_by);
         let people = self.created_by.into_iter().chain(acknowledged_by).chain(self.same_person_as);
-        people.map(Identified::Principal).chain(self.home.map(Identified::Ring)).collect()
+        let people = people.chain(self.capacities.iter().map(|held| held.given_by));
+        let owned = self.capacities.iter().filter_map(|held| Identified::owned(held.capacity));
+        people.map(Identified::Principal).chain(self.home.map(Identified::Ring)).chain(owned).collect()
     }
 }
 
@@ -419,6 +483,10 @@ impl View<'_> {
     async fn learn(&self, wanted: BTreeSet<Identified>, known: &mut Known) -> Result<(), ServiceError> {
         for one in wanted {
             let found = match one {
+                Identified::Asset(id) => {
+                    let asset = self.state.asset(&AssetRef::Id(id)).await;
+                    asset.map(|asset| asset.name.to_string())
+                }
                 Identified::Key(id) => self.name_of_key(id).await,
                 Identified::Principal(id) => {
                     let principal = self.state.principal(&PrincipalRef::Id(id)).await;

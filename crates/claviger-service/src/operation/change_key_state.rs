@@ -1,7 +1,9 @@
 //! Moves a key, or one version of it, along the lifecycle.
 
+use claviger_core::alert::AlertRule;
 use claviger_core::change::{Change, Restriction};
 use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, State};
+use claviger_core::object::Object;
 use claviger_core::reason::Reason;
 use claviger_core::sensitive::Quorum;
 use claviger_core::{Action, KeyId, Timestamp};
@@ -121,6 +123,8 @@ async fn quorum_of_compromise(view: &View<'_>, key: &Key) -> Result<Quorum, Serv
     if declared < u64::from(rules.compromise_burst) {
         return Ok(nobody());
     }
+    // Whether others approve it or not: somebody looks at it now.
+    view.state.alerts.note(AlertRule::CompromiseBurst, Some(Object::Principal(person)));
     view.by_deployment([seen_key(key)]).await
 }
 

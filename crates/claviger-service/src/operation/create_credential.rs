@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use claviger_access::authn::access_key::digest_of;
 use claviger_access::authn::certificate::fingerprint;
-use claviger_access::separation::{Rights, Uses, check_credential, credential_needs_approval};
-use claviger_access::{NewAccessKey, Token};
+use claviger_access::separation::{Rights, check_credential, credential_needs_approval};
+use claviger_access::{EnrolmentCode, NewAccessKey, Token};
 use claviger_core::access_key::AccessKey;
 use claviger_core::change::{Change, Expectation};
 use claviger_core::port::EnteredCertificate;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Status};
 use claviger_core::sensitive::Quorum;
-use claviger_core::{Action, CredentialId, Name, Timestamp};
+use claviger_core::{Action, CredentialId, Name, PrincipalId, Timestamp};
 
+use super::break_glass::check_further_credential;
 use super::sensitive::{nobody, seen_principal};
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
@@ -24,10 +25,14 @@ use crate::view::View;
 
 /// Longest life of a token or an access key.
 pub(super) const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+/// Longest life of an enrolment code.
+const LONGEST_CODE: Duration = Duration::from_secs(30 * 86_400);
 /// Longest life of a short-lived access key.
 const LONGEST_SESSION: Duration = Duration::from_secs(12 * 3600);
 /// Most certificates between one and its authority.
 pub(super) const MOST_BETWEEN: usize = 8;
+/// Longer than a call is under way.
+const MOMENT: Duration = Duration::from_secs(600);
 
 /// What kind of credential.
 #[derive(Debug, Clone)]
@@ -45,6 +50,11 @@ pub enum NewCredential {
         chain: Vec<Vec<u8>>,
         /// When it ends.
         expires_at: Timestamp,
+    },
+    /// A code, made here, which a person redeems once for a certificate for a key of their own.
+    EnrolmentCode {
+        /// For how long it can be redeemed.
+        lifetime: Duration,
     },
     /// An access key that goes with a session token, made here.
     ShortLived {
@@ -67,6 +77,8 @@ pub struct NewlyMade {
     pub token: Option<Token>,
     /// Its access key, if it is one. Of its secret only a seal is kept.
     pub access_key: Option<NewAccessKey>,
+    /// Its code, if it is one. Kept nowhere.
+    pub enrolment_code: Option<EnrolmentCode>,
 }
 
 /// Gives a credential.
@@ -78,6 +90,8 @@ pub struct CreateCredential {
     pub label: Name,
     /// The kind of credential, with what that kind needs.
     pub what: NewCredential,
+    /// Does it, a certificate, prove nothing until its holder confirms it by another that they have? Then nobody else need approve it.
+    pub to_confirm: bool,
 }
 
 impl Operation for CreateCredential {
@@ -97,6 +111,7 @@ impl Operation for CreateCredential {
             principal: principal.id,
             label: self.label.clone(),
             what: self.what.asked(),
+            to_confirm: self.to_confirm,
         };
         if view.made_before(&asked).await?.is_some() {
             let message = "this call made a credential before, and its secret is shown once; make another";
@@ -106,6 +121,12 @@ impl Operation for CreateCredential {
             return Err(ServiceError::new(ErrorKind::WrongState, "the principal was revoked"));
         }
         let (ordered, quorum) = check(view, &principal).await?;
+        let quorum = if self.to_confirm {
+            self.check_confirmable(view, &principal).await?;
+            nobody()
+        } else {
+            quorum
+        };
         if !matches!(self.what, NewCredential::Certificate { .. }) {
             view.state.self_tests.may_generate()?;
         }
@@ -130,6 +151,7 @@ impl Operation for CreateCredential {
             status: Status::Active,
             created_by: Some(view.caller.principal().id),
             renews: None,
+            awaits_confirmation: self.to_confirm,
             created_at: view.now,
             expires_at: proof.expires_at,
             reason: None,
@@ -140,8 +162,31 @@ impl Operation for CreateCredential {
         changes.extend(view.remember_making(&asked, *id.as_bytes()));
         let detail = EntryDetail { reference: reference(&[id.as_bytes()]), ..view.detail() };
         let credential = Credential { revision: 1, ..credential };
-        let made = NewlyMade { credential, token: proof.token, access_key: proof.access_key };
+        let Proof { token, access_key, enrolment_code, .. } = proof;
+        let made = NewlyMade { credential, token, access_key, enrolment_code };
         Ok(Staged::changing(asked, made, changes, detail).under(quorum))
+    }
+}
+
+impl CreateCredential {
+    /// Is there somebody who can confirm it, and is it something to confirm?
+    async fn check_confirmable(&self, view: &View<'_>, principal: &Principal) -> Result<(), ServiceError> {
+        if principal.kind != PrincipalKind::Human {
+            return Err(ServiceError::invalid("applications confirm nothing; people do"));
+        }
+        if !matches!(self.what, NewCredential::Certificate { .. }) {
+            // Whoever confirmed a token would let its maker, who has heard it, be them.
+            let message = "what is confirmed is a certificate: whoever makes a token or a code has heard it";
+            return Err(ServiceError::invalid(message));
+        }
+        let all = view.credentials_of(principal.id).await?;
+        let confirms = |one: &Credential| one.kind == CredentialKind::Certificate && one.is_live(view.now);
+        if all.iter().any(confirms) {
+            return Ok(());
+        }
+        let message = "nobody could confirm it: the person has no certificate that is valid; make a credential as for one who lost theirs, \
+                       which others approve where the person holds rights";
+        Err(ServiceError::new(ErrorKind::WrongState, message))
     }
 }
 
@@ -158,28 +203,43 @@ async fn check(view: &View<'_>, principal: &Principal) -> Result<(Vec<Change>, Q
     for (_, giver) in &mut known.role_givers {
         *giver = view.or_caller(*giver).await?;
     }
+    for held in &mut known.capacities {
+        held.given_by = view.or_caller(held.given_by).await?;
+    }
     let rights = Rights { uses, granters: &granters };
     check_credential(&known, rights, by)?;
-    // Who heard a token has it: by one alone, nobody makes themselves another proof of a role, or of uses of a strict ring.
+    check_further_credential(principal, view).await?;
+    // Who heard a token has it: by one alone, nobody makes themselves another proof of a role, of a capacity, or of uses of a strict ring.
     let by_token = view.caller.credential().is_some_and(|shown| shown.kind == CredentialKind::Token);
-    let has_rights = !known.roles.is_empty() || uses == Uses::Strict;
-    let quorum = if credential_needs_approval(&known, rights, by) || (by_token && has_rights) {
+    let quorum = if credential_needs_approval(&known, rights, by) || (by_token && rights.are_strict(&known)) {
         view.by_deployment([seen_principal(principal)]).await?
     } else {
         nobody()
     };
-    Ok((ordered(principal, by), quorum))
+    Ok((ordered(principal, by, view), quorum))
 }
 
 /// What orders the making of a credential against a role or a grant that its maker gives.
-fn ordered(principal: &Principal, by: &Principal) -> Vec<Change> {
-    if by.id == principal.id || !by.roles.contains(&Role::SecurityOfficer) {
+fn ordered(principal: &Principal, by: &Principal, view: &View<'_>) -> Vec<Change> {
+    if by.id == principal.id {
+        // By one that ends right now, who made that is its maker as well, and is held off by it no more.
+        let shown = view.caller.credential().filter(|shown| shown.expires_at <= view.now.after(MOMENT));
+        let maker = shown.and_then(|shown| shown.created_by);
+        let maker = maker.filter(|maker| ![principal.id, PrincipalId::SYSTEM].contains(maker));
+        return maker.map(|maker| ordered_against(principal, maker)).unwrap_or_default();
+    }
+    if !by.roles.contains(&Role::SecurityOfficer) {
         // Only a security officer gives roles and grants.
         return Vec::new();
     }
+    ordered_against(principal, by.id)
+}
+
+/// What orders the entry of a credential that somebody made against what that one gives.
+pub(super) fn ordered_against(principal: &Principal, maker: PrincipalId) -> Vec<Change> {
     // Written as it was read: whoever gives a role or a grant meanwhile has read the principal, and must read it again.
     let moved = Change::PutPrincipal(principal.clone());
-    let expected = Change::Expect(Expectation::NoStrictGrant { to: principal.id, by: by.id });
+    let expected = Change::Expect(Expectation::NoStrictGrant { to: principal.id, by: maker });
     vec![moved, expected]
 }
 
@@ -191,11 +251,12 @@ struct Proof {
     kept: Option<AccessKey>,
     token: Option<Token>,
     access_key: Option<NewAccessKey>,
+    enrolment_code: Option<EnrolmentCode>,
 }
 
 impl Proof {
     const fn new(kind: CredentialKind, digest: [u8; 32], expires_at: Timestamp) -> Self {
-        Self { kind, digest, expires_at, kept: None, token: None, access_key: None }
+        Self { kind, digest, expires_at, kept: None, token: None, access_key: None, enrolment_code: None }
     }
 }
 
@@ -207,6 +268,7 @@ impl NewCredential {
             Self::Certificate { der, chain: _, expires_at } => {
                 CredentialAsked::Certificate(fingerprint(der), *expires_at)
             }
+            Self::EnrolmentCode { lifetime } => CredentialAsked::EnrolmentCode(*lifetime),
             Self::ShortLived { lifetime } => CredentialAsked::ShortLived(*lifetime),
             Self::Token { lifetime } => CredentialAsked::Token(*lifetime),
         }
@@ -230,6 +292,16 @@ impl NewCredential {
                 let ends = view.entered(EnteredCertificate { der, chain }, *expires_at)?;
                 Ok(Proof::new(CredentialKind::Certificate, fingerprint(der), ends))
             }
+            Self::EnrolmentCode { lifetime } => {
+                if principal.kind != PrincipalKind::Human {
+                    let message = "codes are for people, who enrol by them; enter the certificate of an application, or make it a token";
+                    return Err(ServiceError::invalid(message));
+                }
+                within(*lifetime, LONGEST_CODE, "an enrolment code is good for up to 30 days")?;
+                let (code, digest) = EnrolmentCode::generate(id)?;
+                let proof = Proof::new(CredentialKind::EnrolmentCode, digest, view.now.after(*lifetime));
+                Ok(Proof { enrolment_code: Some(code), ..proof })
+            }
             Self::ShortLived { lifetime } => {
                 within(*lifetime, LONGEST_SESSION, "a short-lived access key lives up to 12 hours")?;
                 access_key(id, principal, view, *lifetime, true).await
@@ -244,7 +316,11 @@ impl NewCredential {
     }
 }
 
-fn within(lifetime: Duration, longest: Duration, otherwise: &'static str) -> Result<(), ServiceError> {
+pub(super) fn within(
+    lifetime: Duration,
+    longest: Duration,
+    otherwise: &'static str,
+) -> Result<(), ServiceError> {
     if lifetime > longest || lifetime.is_zero() { Err(ServiceError::invalid(otherwise)) } else { Ok(()) }
 }
 

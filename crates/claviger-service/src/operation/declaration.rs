@@ -4,12 +4,14 @@
 //! stated and for this deployment; a declaration is never changed, and whoever withdraws one says why; nobody fills the store with them,
 //! nor the memory of those who evaluate.
 
+use std::time::Duration;
+
 use claviger_access::authn::certificate::fingerprint;
 use claviger_audit::declaration::{decode, encode, is_signed, public_key_of};
 use claviger_core::approval::SeenRow;
 use claviger_core::change::Change;
 use claviger_core::declaration::{
-    Attestation, Claim, Declared, NotPlain, Plain, SigningMethod, Supply, Withdrawal,
+    Attestation, Build, Claim, Declared, NotPlain, Plain, PolicyFiles, SigningMethod, Supply, Withdrawal,
 };
 use claviger_core::object::Object;
 use claviger_core::port::store::{DeclarationFilter, Page};
@@ -25,6 +27,9 @@ use crate::record::{EntryDetail, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
+
+/// How far back a comparison of files may lie when it is declared, and by how much clocks may differ.
+const COMPARED_WITHIN: Duration = Duration::from_secs(300);
 
 /// A declaration, with what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,9 +78,30 @@ impl Declare {
             Declared::Device(supply) | Declared::Module(supply) | Declared::Supplier(supply) => {
                 check_responsible(supply, view).await
             }
+            Declared::Build(build) => check_build(build),
+            Declared::PolicyFiles(files) => check_policy_files(files, view),
             Declared::Attestation(_) | Declared::Document(_) | Declared::Parameter(_) => Ok(()),
         }
     }
+}
+
+/// A node that cannot read its program says zeros: whoever approved them would approve every such one.
+fn check_build(build: &Build) -> Result<(), ServiceError> {
+    if build.digest == [0; 32] {
+        let message = "that digest is what a node says that cannot read its own program; it names none";
+        return Err(ServiceError::invalid(message));
+    }
+    Ok(())
+}
+
+/// What was compared long ago may have changed meanwhile.
+fn check_policy_files(files: &PolicyFiles, view: &View<'_>) -> Result<(), ServiceError> {
+    let (now, at) = (view.now, files.compared_at);
+    if now.since(at).max(at.since(now)) > COMPARED_WITHIN {
+        let message = "the files were not compared just now; set the clock, and compare them again";
+        return Err(ServiceError::invalid(message));
+    }
+    Ok(())
 }
 
 async fn check_responsible(supply: &Supply, view: &View<'_>) -> Result<(), ServiceError> {
@@ -111,18 +137,19 @@ impl Operation for Declare {
     }
 }
 
-/// How many others must approve what is about that: a parameter decides what the controls find.
+/// How many others must approve what is about that: a parameter decides what the controls find, and what may run decides all.
 async fn quorum(
     declared: &Declared,
     rows: impl IntoIterator<Item = SeenRow> + Send,
     view: &View<'_>,
 ) -> Result<Quorum, ServiceError> {
     match declared {
-        Declared::Parameter(_) => view.by_deployment(rows).await,
+        Declared::Build(_) | Declared::Parameter(_) => view.by_deployment(rows).await,
         Declared::Attestation(_)
         | Declared::Device(_)
         | Declared::Document(_)
         | Declared::Module(_)
+        | Declared::PolicyFiles(_)
         | Declared::Supplier(_) => Ok(nobody()),
     }
 }

@@ -1,4 +1,4 @@
-//! Sets a deployment up, once: its first principals with their roles and certificates, and how many must approve what.
+//! Sets a deployment up, once: its first principals with their roles and what proves them, and how many must approve what.
 
 use claviger_access::authn::certificate::fingerprint;
 use claviger_core::change::Change;
@@ -24,10 +24,65 @@ pub struct FirstPrincipal {
     pub kind: PrincipalKind,
     /// Its role; applications have none.
     pub role: Option<Role>,
-    /// Its client certificate (DER).
-    pub certificate: Vec<u8>,
-    /// When that ends.
-    pub expires_at: Timestamp,
+    /// What proves it.
+    pub credential: FirstCredential,
+}
+
+/// What proves a principal that a deployment begins with.
+#[derive(Debug, Clone)]
+pub enum FirstCredential {
+    /// A client certificate.
+    Certificate {
+        /// The certificate (DER).
+        der: Vec<u8>,
+        /// SHA-256 of the request that it was issued for, where the principal made the key.
+        request: Option<[u8; 32]>,
+        /// When it ends.
+        expires_at: Timestamp,
+    },
+    /// A code, by which a person enrols.
+    EnrolmentCode {
+        /// Its identifier, which the text of the code names.
+        id: CredentialId,
+        /// SHA-256 of that text.
+        digest: [u8; 32],
+        /// Until when it can be redeemed.
+        expires_at: Timestamp,
+    },
+}
+
+impl FirstPrincipal {
+    /// As it is asked for.
+    fn asked(&self) -> Founder {
+        let (fingerprint, request, expires_at) = match &self.credential {
+            FirstCredential::Certificate { der, request: None, expires_at } => {
+                (Some(fingerprint(der)), None, *expires_at)
+            }
+            FirstCredential::Certificate { request, expires_at, .. } => (None, *request, *expires_at),
+            FirstCredential::EnrolmentCode { expires_at, .. } => (None, None, *expires_at),
+        };
+        let (name, kind, role) = (self.name.clone(), self.kind, self.role);
+        Founder { name, kind, role, fingerprint, expires_at, request }
+    }
+
+    /// What proves it, as the credential of the principal that it is.
+    fn proof(&self, view: &View<'_>, principal: &Principal) -> Result<Credential, ServiceError> {
+        match &self.credential {
+            FirstCredential::Certificate { der, request: _, expires_at } => {
+                let entered = EnteredCertificate { der, chain: &[] };
+                let expires_at = view.entered(entered, *expires_at)?;
+                Ok(certificate_of(view, principal, CredentialId::random()?, fingerprint(der), expires_at))
+            }
+            FirstCredential::EnrolmentCode { id, digest, expires_at } => {
+                if self.kind != PrincipalKind::Human {
+                    return Err(ServiceError::invalid("codes are for people, who enrol by them"));
+                }
+                let kind = CredentialKind::EnrolmentCode;
+                let certificate = certificate_of(view, principal, *id, *digest, *expires_at);
+                Ok(Credential { kind, ..certificate })
+            }
+        }
+    }
 }
 
 /// Sets a deployment up. Refused as soon as there is anyone.
@@ -64,18 +119,8 @@ impl Operation for Initialize {
             let roles = first.role.into_iter().collect();
             let principal = Principal { roles, ..make_principal(view, &first.name, first.kind).await? };
             changes.push(Change::PutPrincipal(principal.clone()));
-            let id = CredentialId::random()?;
-            let entered = EnteredCertificate { der: &first.certificate, chain: &[] };
-            let expires_at = view.entered(entered, first.expires_at)?;
-            let digest = fingerprint(&first.certificate);
-            changes.push(Change::PutCredential(certificate_of(view, &principal, id, digest, expires_at)));
-            founders.push(Founder {
-                name: first.name.clone(),
-                kind: first.kind,
-                role: first.role,
-                fingerprint: digest,
-                expires_at: first.expires_at,
-            });
+            changes.push(Change::PutCredential(first.proof(view, &principal)?));
+            founders.push(first.asked());
             made.push(Principal { revision: 1, ..principal });
         }
         let quorum = (self.quorum > 0).then_some(self.quorum);
@@ -110,6 +155,7 @@ pub(super) fn certificate_of(
         status: Status::Active,
         created_by: Some(view.caller.principal().id),
         renews: None,
+        awaits_confirmation: false,
         created_at: view.now,
         expires_at,
         reason: None,

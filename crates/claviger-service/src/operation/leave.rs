@@ -2,13 +2,14 @@
 //!
 //! What it keeps true:
 //! * it is one restriction, however much the person has: what they may do ends with the principal, and no grant is written for it;
-//! * beside the principal, whose roles go, it writes live credentials and open approvals of that person, and no more of them than a bound;
+//! * beside the principal, whose roles and capacities go, it writes live credentials and open approvals of that person, and no more of them than a bound;
 //! * what was given under a role stays, for it rests on that act; what was passed on from one's own grants ends with them;
 //! * what is told of the rest is for people to read, and keeps nobody from leaving: where a row was altered, it says that it is not all.
 
 use std::collections::BTreeSet;
 
 use claviger_core::approval::{Approval, Eligible, Ended, Outcome};
+use claviger_core::capacity::Capacity;
 use claviger_core::change::{Change, Restriction};
 use claviger_core::grant::Grant;
 use claviger_core::key::Key;
@@ -76,6 +77,8 @@ pub struct Left {
     pub principal: Principal,
     /// The roles that were withdrawn.
     pub roles: Vec<RoleLeft>,
+    /// The capacities that were withdrawn: somebody else is to answer for each.
+    pub capacities: Vec<Capacity>,
     /// The most custodians that any rule asks for; 0 where who leaves was none.
     pub quorum: u8,
     /// The credentials that were revoked.
@@ -106,7 +109,8 @@ impl HasCaptions for Left {
     fn identified(&self) -> Vec<Identified> {
         let of_grants = self.grants.told.iter().map(|grant| Identified::from(grant.selector));
         let of_credentials = self.made.told.iter().map(|made| Identified::Principal(made.principal));
-        self.principal.identified().into_iter().chain(of_grants).chain(of_credentials).collect()
+        let owned = self.capacities.iter().filter_map(|capacity| Identified::owned(*capacity));
+        self.principal.identified().into_iter().chain(of_grants).chain(of_credentials).chain(owned).collect()
     }
 }
 
@@ -126,7 +130,8 @@ impl Operation for Leave {
         check(view, &before)?;
         let detail = EntryDetail { reference: reference(&[before.id.as_bytes()]), ..view.detail() };
         let left = Left::of(view, before.clone()).await?;
-        let is_gone = before.status == Status::Revoked && before.roles.is_empty();
+        let holds_nothing = before.roles.is_empty() && before.capacities.is_empty();
+        let is_gone = before.status == Status::Revoked && holds_nothing;
         if is_gone && left.credentials.is_empty() && left.cancelled.is_empty() {
             // Once more changes nothing, and says so by the revision.
             return Ok(Staged::reading(left, detail));
@@ -164,6 +169,7 @@ impl Left {
         let cancelled = reading.take(asked_for(view, &principal).await)?;
         let approved = reading.take(approved_by(view, &principal).await)?;
         let roles = reading.take(roles_left(view, &principal).await)?;
+        let capacities = principal.capacities.iter().map(|held| held.capacity).collect();
         let quorum = match principal.roles.contains(&Role::Custodian) {
             true => reading.take(largest_quorum(view).await)?,
             false => 0,
@@ -177,6 +183,7 @@ impl Left {
         Ok(Self {
             principal,
             roles,
+            capacities,
             quorum,
             credentials,
             cancelled,
@@ -192,9 +199,9 @@ impl Left {
 
     /// The end of it, in one restriction.
     fn staged(mut self, view: &View<'_>, expected: Vec<Change>, detail: EntryDetail) -> Staged<Self> {
-        let (roles, role_givers) = (Vec::new(), Vec::new());
-        let gone =
-            Principal { status: Status::Revoked, roles, role_givers, reason: view.why, ..self.principal };
+        let (roles, role_givers, capacities) = (Vec::new(), Vec::new(), Vec::new());
+        let (status, reason) = (Status::Revoked, view.why);
+        let gone = Principal { status, roles, role_givers, capacities, reason, ..self.principal };
         let revoke = |one: Credential| Credential { status: Status::Revoked, reason: view.why, ..one };
         let revoked: Vec<_> = self.credentials.into_iter().map(revoke).collect();
         let ended = Some(Ended { outcome: Outcome::Cancelled, at: view.now, by: view.caller.principal().id });
@@ -247,7 +254,8 @@ impl Reading {
 
 async fn live_credentials(view: &View<'_>, of: &Principal) -> Result<Vec<Credential>, ServiceError> {
     let mut live = view.credentials_of(of.id).await?;
-    live.retain(|credential| credential.is_live(view.now));
+    // What awaits its confirmation among them: nobody is there to confirm it.
+    live.retain(|credential| credential.status == Status::Active && view.now < credential.expires_at);
     live.truncate(MOST_ENDED);
     Ok(live)
 }

@@ -2,15 +2,19 @@
 
 pub mod usage;
 
+mod alert;
 mod alias;
 pub(crate) mod analyze_access;
 mod approval;
 mod asset;
 mod audit;
+mod break_glass;
+mod capacity;
 mod captions;
 mod change_key_state;
 mod check_health;
 mod confirm_clock;
+mod confirm_credential;
 mod create_credential;
 mod create_grant;
 mod create_key;
@@ -20,6 +24,7 @@ mod declaration;
 mod delegation;
 mod describe_uses;
 mod destroy_key;
+mod enrol;
 mod erase_principal;
 mod evidence;
 mod explain_key;
@@ -28,8 +33,10 @@ mod granted;
 mod import_material;
 mod import_token;
 mod initialize;
+mod issuing;
 mod leave;
 mod persons;
+mod plan;
 mod put_key_policy;
 mod read_grant;
 mod read_import_parameters;
@@ -44,6 +51,8 @@ mod recover;
 mod remove_imported_material;
 mod renew_credential;
 mod report_access;
+mod review;
+mod reviewed;
 mod revoke_credential;
 mod revoke_grant;
 mod revoke_principal;
@@ -60,6 +69,7 @@ mod thaw;
 mod update_key;
 mod update_ring;
 
+pub use alert::{CloseAlert, ListAlerts, ReadAlert, ReadableAlert, TriageAlert};
 pub use alias::{AliasFilterRef, CreateAlias, ListAliases, MoveAlias, ReadAlias, RemoveAlias};
 pub use analyze_access::AnalyzeAccess;
 pub use approval::{
@@ -69,10 +79,13 @@ pub use asset::{CreateAsset, ListAssets, ReadAsset};
 pub use audit::{
     CheckIndexes, Checkpoints, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows, RowsPage,
 };
+pub use break_glass::{CloseBreakGlass, ListBreakGlass, OpenBreakGlass, ReadBreakGlass, ReviewBreakGlass};
+pub use capacity::{AssignCapacity, WithdrawCapacity};
 pub use captions::{Captioned, Captions, HasCaptions, Identified};
 pub use change_key_state::ChangeKeyState;
 pub use check_health::{CheckHealth, Health};
 pub use confirm_clock::{ClockStatus, ConfirmClock};
+pub use confirm_credential::ConfirmCredential;
 pub use create_credential::{CreateCredential, NewCredential, NewlyMade};
 pub use create_grant::{CreateGrant, GrantOn};
 pub use create_key::CreateKey;
@@ -84,6 +97,7 @@ pub use declaration::{
 pub use delegation::{DelegateGrant, ReadKeyGrants, RetireGrant, WithdrawDelegatedGrant};
 pub use describe_uses::{DescribeUses, Described};
 pub use destroy_key::{CancelDestroy, DestroyKey, ScheduleDestroy};
+pub use enrol::{Enrol, Enrolled};
 pub use erase_principal::ErasePrincipal;
 pub use evidence::SignEvidence;
 pub use explain_key::{ExplainKey, KeyRights, KeyThen};
@@ -91,8 +105,9 @@ pub use granted::{
     DescribeKey, ListGrantedAliases, ListGrantedKeys, ListRetirableGrants, NamedGrant, ReadSelf,
 };
 pub use import_material::{ImportMaterial, MaterialImported};
-pub use initialize::{FirstPrincipal, Initialize};
+pub use initialize::{FirstCredential, FirstPrincipal, Initialize};
 pub use leave::{Leave, Left, RoleLeft, Told};
+pub use plan::{Plan, WeighedAct};
 pub use put_key_policy::{GrantSet, NewGrant, PutKeyPolicy};
 pub use read_grant::{JudgedGrant, ListGrants, ReadGrant};
 pub use read_import_parameters::{ImportParameters, ReadImportParameters};
@@ -103,10 +118,12 @@ pub use read_principal::{ListCredentials, ListPrincipals, ReadPrincipal};
 pub use read_ring::{ListRings, ReadRing};
 pub use read_system::{ReadSystem, SystemStatus};
 pub use reason::{EraseReason, ShownReason};
-pub use recover::{AcknowledgeRecovery, Recover};
+pub use recover::{AcknowledgeRecovery, CancelRecovery, Recover};
 pub use remove_imported_material::RemoveImportedMaterial;
 pub use renew_credential::{RenewCredential, Renewal, Renewed};
 pub use report_access::{AccessLine, AccessOn, AccessReport, ReportAccess};
+pub use review::{CloseReview, DecideReview, ItemRef, ListReviews, OpenReview, ReadReview};
+pub use reviewed::{ClosedReview, ReadableReview, ReviewTold, ShownGrant, ShownItem, ShownRight, Withdrawn};
 pub use revoke_credential::RevokeCredential;
 pub use revoke_grant::RevokeGrant;
 pub use revoke_principal::RevokePrincipal;

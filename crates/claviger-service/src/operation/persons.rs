@@ -41,6 +41,11 @@ impl Accounts {
         &self.makers
     }
 
+    /// All of them, by identifier.
+    pub(super) fn ids(&self) -> impl Iterator<Item = PrincipalId> {
+        self.others.iter().chain([&self.principal]).map(|account| account.id)
+    }
+
     /// What must still be so of the other accounts when it is committed.
     pub(super) fn expected(&self) -> impl Iterator<Item = Change> {
         self.others.iter().map(Change::expect_principal)
@@ -76,7 +81,7 @@ impl View<'_> {
             PrincipalKind::Human => self.other_accounts(&principal).await?,
             PrincipalKind::System | PrincipalKind::Workload => Vec::new(),
         };
-        let makers = self.makers_by_person(&principal).await?;
+        let makers = self.state.makers_of(&principal, self.now).await?;
         Ok(Accounts { principal, others, makers })
     }
 
@@ -118,26 +123,6 @@ impl View<'_> {
             }
         }
         Ok(false)
-    }
-
-    /// Who could act as the principal without being it: by person, so that nobody made an account of their own for this.
-    async fn makers_by_person(&self, principal: &Principal) -> Result<Makers, ServiceError> {
-        let mut credentials = self.credentials_of(principal.id).await?;
-        // What proves nobody any more is nobody's to act by.
-        credentials.retain(|credential| credential.is_live(self.now));
-        for credential in &mut credentials {
-            credential.created_by = self.person_of(credential.created_by).await?;
-        }
-        let created_by = self.person_of(principal.created_by).await?;
-        let person = Principal { id: principal.person(), created_by, ..principal.clone() };
-        Ok(Makers::of(&person, &credentials, self.now))
-    }
-
-    async fn person_of(&self, id: Option<PrincipalId>) -> Result<Option<PrincipalId>, ServiceError> {
-        match id {
-            Some(id) => self.state.person_of(id).await.map(Some),
-            None => Ok(None),
-        }
     }
 
     /// The principal, or the caller, where it is another account of the caller.

@@ -7,19 +7,22 @@ use claviger_core::key::Separation;
 use claviger_core::node::Node;
 use claviger_core::port::StoreError;
 use claviger_core::port::provider::{ModuleInfo, ProviderHealth};
-use claviger_core::port::store::{EndingPrincipal, Page, SpaceState};
+use claviger_core::port::store::{BreakGlassCount, EndingPrincipal, Page, SpaceState};
 use claviger_core::principal::Principal;
 use claviger_core::{Action, Name, NodeId};
 
 use super::rights::{self, RightsReviewStatus};
 use super::{ClockStatus, Operation, Staged};
+use crate::alerts::{AlertFigures, AlertReceiver};
 use crate::approval_figures::ApprovalFigures;
 use crate::error::ServiceError;
 use crate::evaluations::EvaluationFigures;
 use crate::job::check_rows::RowFigures;
 use crate::reference::TargetRef;
+use crate::review_figures::ReviewFigures;
 use crate::scan::ScanReport;
 use crate::view::View;
+use crate::work::Class;
 
 /// How long before its end a credential is shown.
 const ENDING: Duration = Duration::from_secs(30 * 86_400);
@@ -51,6 +54,16 @@ pub struct SystemStatus {
     pub blocked_destructions: u64,
     /// How approvals stand; `None` where a row that says so was altered.
     pub approvals: Option<ApprovalFigures>,
+    /// How access reviews stand; `None` where a row that says so was altered.
+    pub reviews: Option<ReviewFigures>,
+    /// How many emergency accesses there are that somebody must know of.
+    pub break_glass: BreakGlassCount,
+    /// How many alerts are open.
+    pub alerts: AlertFigures,
+    /// Findings since the start that raised no alert, because there were too many already.
+    pub unraised_alerts: u64,
+    /// Whom the server tells of alerts, in the order of its configuration.
+    pub alert_receivers: Vec<AlertReceiver>,
     /// The log's time.
     pub clock: ClockStatus,
     /// Security officers made by a recovery that nobody else has acknowledged, the oldest first.
@@ -106,6 +119,11 @@ impl Operation for ReadSystem {
             relaxed_rings: relaxed_rings(view).await?,
             blocked_destructions: view.state.blocked.count(),
             approvals: approvals(view).await?,
+            reviews: reviews(view).await?,
+            break_glass: view.store().count_break_glass(view.now).await?,
+            alerts: AlertFigures::of(view.store()).await?,
+            unraised_alerts: view.state.alerts.unraised(),
+            alert_receivers: view.state.alerts.receivers(),
             clock: ClockStatus::of(view),
             unacknowledged: view.store().list_unacknowledged().await?,
             ending: view.store().list_ending(view.now, view.now.after(ENDING), MOST_ENDING).await?,
@@ -133,6 +151,17 @@ async fn node(view: &View<'_>) -> Result<Option<Node>, ServiceError> {
 
 async fn approvals(view: &View<'_>) -> Result<Option<ApprovalFigures>, ServiceError> {
     match ApprovalFigures::of(view.store(), view.now).await {
+        Err(StoreError::RowAltered(_)) => Ok(None),
+        figures => Ok(Some(figures?)),
+    }
+}
+
+async fn reviews(view: &View<'_>) -> Result<Option<ReviewFigures>, ServiceError> {
+    if view.store().count_open_reviews().await? > 0 {
+        // Each is read with all its items.
+        view.enter(Class::Listing).await?;
+    }
+    match ReviewFigures::of(view.store(), view.now).await {
         Err(StoreError::RowAltered(_)) => Ok(None),
         figures => Ok(Some(figures?)),
     }

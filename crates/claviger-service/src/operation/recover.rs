@@ -1,10 +1,10 @@
 //! Makes a security officer when nobody is left who could: on the machine, with the root's own secret. And what other people
-//! say of it afterwards.
+//! say of it afterwards, or do against it.
 
 use claviger_access::authn::certificate::fingerprint;
-use claviger_core::change::Change;
+use claviger_core::change::{Change, Restriction};
 use claviger_core::port::EnteredCertificate;
-use claviger_core::principal::{Principal, PrincipalKind, Recovery, Role};
+use claviger_core::principal::{Principal, PrincipalKind, Recovery, Role, Status};
 use claviger_core::{Action, CredentialId, Name, Timestamp};
 
 use super::create_principal::make_principal;
@@ -114,5 +114,59 @@ impl Operation for AcknowledgeRecovery {
         let output = Principal { revision: known.revision + 1, ..known.clone() };
         let asked = Governed::AcknowledgeRecovery { principal: known.id };
         Ok(Staged::changing(asked, output, vec![Change::PutPrincipal(known)], detail))
+    }
+}
+
+/// Revokes a security officer whom a recovery made, as long as nobody has acknowledged it and its wait is not over. Unlike other revocations
+/// it takes the last officer, too: what a recovery gave that should not have been is no governance to be kept.
+#[derive(Debug)]
+pub struct CancelRecovery {
+    /// The officer.
+    pub principal: PrincipalRef,
+}
+
+impl Operation for CancelRecovery {
+    type Output = Principal;
+
+    fn action(&self) -> Action {
+        Action::CancelRecovery
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Principal(&self.principal)
+    }
+
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
+        let officer = view.state.principal(&self.principal).await?;
+        let detail = EntryDetail { reference: reference(&[officer.id.as_bytes()]), ..view.detail() };
+        let wrong = |message: &'static str| Err(ServiceError::new(ErrorKind::WrongState, message));
+        let Some(recovery) = officer.recovery else { return wrong("no recovery made this principal") };
+        if officer.status == Status::Revoked {
+            // Once more changes nothing, and says so by the revision.
+            return Ok(Staged::reading(officer, detail));
+        }
+        if officer.person() == view.caller.principal().person() {
+            let message =
+                "nobody cancels the recovery that made themselves, by whatever account; ask a custodian";
+            return Err(ServiceError::new(ErrorKind::SeparationOfDuties, message));
+        }
+        if recovery.acknowledged_by.is_some() {
+            return wrong(
+                "this recovery was acknowledged; a security officer or a responder revokes the principal",
+            );
+        }
+        if officer.counts(view.state.waited_until()) {
+            return wrong(
+                "the wait of this recovery is over; a security officer or a responder revokes the principal",
+            );
+        }
+        // Whoever cancels it knows of it: nothing is left to be acknowledged. And nobody answers for something any more who is gone.
+        let recovery = Some(Recovery { acknowledged_by: Some(view.caller.principal().id), ..recovery });
+        let (status, capacities) = (Status::Revoked, Vec::new());
+        let revoked = Principal { status, capacities, recovery, reason: view.why, ..officer };
+        let output = Principal { revision: revoked.revision + 1, ..revoked.clone() };
+        let restrictions = vec![Restriction::Principal(revoked.id)];
+        let asked = Governed::CancelRecovery { principal: output.id, reason: view.reason() };
+        Ok(Staged::restricting(asked, output, vec![Change::PutPrincipal(revoked)], restrictions, detail))
     }
 }

@@ -17,6 +17,7 @@ use claviger_core::{Action, CredentialId, Timestamp};
 use claviger_crypto::digest;
 
 use super::create_credential::{LONGEST, MOST_BETWEEN};
+use super::issuing::IssuedCertificate;
 use super::revoke_credential::revocation;
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
@@ -162,6 +163,9 @@ impl RenewCredential {
             (CredentialKind::AccessKey, _) => {
                 "an access key is not renewed: have a second one made, bring the application over, and revoke the first"
             }
+            (CredentialKind::EnrolmentCode, _) => {
+                "a code is redeemed for a certificate, by `claviger enrol`; what is renewed is the certificate"
+            }
             (CredentialKind::Certificate, Renewal::Token { .. }) => {
                 "a certificate is renewed by a certificate; a token beside it is made by `credential create`"
             }
@@ -193,11 +197,9 @@ impl RenewCredential {
                 Proof { digest: fingerprint(der), expires_at, token: None, certificate: None }
             }
             Renewal::Request { request, lifetime } => {
-                view.state.self_tests.may_generate()?;
-                let wished = latest.within(*lifetime, view.now);
-                let der = view.issued(request, wished)?;
-                let expires_at = view.entered(EnteredCertificate { der: &der, chain: &[] }, wished)?;
-                Proof { digest: fingerprint(&der), expires_at, token: None, certificate: Some(der) }
+                let issued = view.issue_to_caller(request, latest.within(*lifetime, view.now))?;
+                let IssuedCertificate { der, digest, expires_at } = issued;
+                Proof { digest, expires_at, token: None, certificate: Some(der) }
             }
             Renewal::Token { lifetime } => {
                 view.state.self_tests.may_generate()?;
@@ -265,7 +267,7 @@ impl Latest {
         let line = Credential::line_of(all, before.id);
         let first = line.iter().map(|one| one.created_at).min().unwrap_or(before.created_at);
         let age = match before.kind {
-            CredentialKind::AccessKey | CredentialKind::Token => LONGEST,
+            CredentialKind::AccessKey | CredentialKind::EnrolmentCode | CredentialKind::Token => LONGEST,
             CredentialKind::Certificate => view.system.renewable_for,
         };
         let end = first.after(age);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use claviger_access::analysis::{sample_key, sample_ring};
 use claviger_access::{Authorizer, Explanation};
 use claviger_audit::verify::Reached;
+use claviger_core::capacity::Capacity;
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::{KeyRecord, KeyRing, RingPolicy, Separation};
 use claviger_core::lineage::Verdict;
@@ -32,6 +33,8 @@ use crate::work::{At, Class};
 const MOST_OF_ONE: usize = 20_000;
 /// A page ends with the principal with which it has so many lines.
 const FULL: usize = 5_000;
+/// By which rule somebody is told of who can do nothing, and answers for something.
+const CAPACITY: &str = "capacity";
 
 /// Says who can do what, principal by principal in the order of their names.
 #[derive(Debug, Clone)]
@@ -68,6 +71,8 @@ pub struct AccessLine {
     pub rule: Rule,
     /// Under which conditions, in words; empty when it holds always.
     pub conditions: String,
+    /// What the principal answers for, which gives no right: the same in all its lines. Who can do nothing has a line for that alone.
+    pub capacities: Vec<Capacity>,
 }
 
 /// With which keys somebody can do something.
@@ -168,6 +173,7 @@ impl Known {
         holders.retain_mut(|holder| {
             let Some(was) = past.principals.remove(&holder.id) else { return false };
             (holder.kind, holder.status, holder.roles) = (was.kind, was.status, was.roles);
+            holder.capacities = was.capacities;
             holder.status == Status::Active
         });
         let mut known = Self::default();
@@ -271,13 +277,16 @@ impl Teller {
         let (mut lines, mut left) = (Vec::new(), holders.into_iter());
         while let Some(holder) = left.next() {
             at.check()?;
+            let begun = lines.len();
             for (on, rule, actions) in self.by_roles(&holder)? {
-                let (principal, name) = (holder.id, holder.name.clone());
-                lines.push(AccessLine { principal, name, on, actions, rule, conditions: String::new() });
+                lines.push(line(&holder, on, rule, actions));
             }
             for grant in self.known.grants.remove(&holder.id).unwrap_or_default() {
                 at.check()?;
                 lines.extend(self.by_grant(&holder, &grant)?);
+            }
+            if lines.len() == begun && !holder.capacities.is_empty() {
+                lines.push(line(&holder, AccessOn::Every(None), Rule::Builtin(CAPACITY), Vec::new()));
             }
             if lines.len() >= FULL && !left.as_slice().is_empty() {
                 return Ok((lines, Some(holder.name)));
@@ -340,8 +349,20 @@ impl Teller {
         let Some(Explanation { rule, conditions, .. }) = explained.first().cloned() else { return Ok(None) };
         let mut actions: Vec<_> = explained.into_iter().map(|one| one.action).collect();
         actions.sort_unstable();
-        let (principal, name) = (holder.id, holder.name.clone());
-        Ok(Some(AccessLine { principal, name, on, actions, rule, conditions }))
+        Ok(Some(AccessLine { conditions, ..line(holder, on, rule, actions) }))
+    }
+}
+
+/// What somebody can do by a rule that has no conditions.
+fn line(holder: &Principal, on: AccessOn, rule: Rule, actions: Vec<Action>) -> AccessLine {
+    AccessLine {
+        principal: holder.id,
+        name: holder.name.clone(),
+        on,
+        actions,
+        rule,
+        conditions: String::new(),
+        capacities: holder.capacities.iter().map(|held| held.capacity).collect(),
     }
 }
 

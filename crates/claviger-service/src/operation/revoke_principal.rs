@@ -44,7 +44,9 @@ impl Operation for RevokePrincipal {
             ));
         }
         let expected = check_leaving(view, &principal, &principal.roles).await?;
-        let revoked = Principal { status: Status::Revoked, reason: view.why, ..principal };
+        // What it was by its roles stays to be read; nobody answers for something any more who is gone.
+        let (status, reason) = (Status::Revoked, view.why);
+        let revoked = Principal { status, reason, capacities: Vec::new(), ..principal };
         let output = Principal { revision: revoked.revision + 1, ..revoked.clone() };
         let restrictions = vec![Restriction::Principal(revoked.id)];
         let changes = [vec![Change::PutPrincipal(revoked)], expected].concat();

@@ -273,8 +273,10 @@ impl<'a> Lister<'a> {
             }
             StateRow::Grant(grant) if grant.status == Status::Active => Some(self.of_grant(&grant).await?),
             StateRow::Alias(alias) => Some(self.of_alias(&alias).await?),
-            StateRow::Approval(_)
+            StateRow::Alert(_)
+            | StateRow::Approval(_)
             | StateRow::Asset(_)
+            | StateRow::BreakGlass(_)
             | StateRow::Credential(_)
             | StateRow::Declaration(_)
             | StateRow::Governance(_)
@@ -283,6 +285,7 @@ impl<'a> Lister<'a> {
             | StateRow::Node(_)
             | StateRow::Principal(_)
             | StateRow::Reason(_)
+            | StateRow::Review(_)
             | StateRow::RightsReview(_)
             | StateRow::Version(_) => None,
         })

@@ -41,6 +41,7 @@ impl Operation for AssignRole {
             return Ok(Staged::reading(principal, detail));
         }
         let accounts = view.accounts(principal.clone()).await?;
+        accounts.check_no_emergency(view).await?;
         // A grant may come, or a ring become strict, between here and the commit; and an account of the same person may get a role.
         let (strictest, mut expected) = accounts.strictest_use(view).await?;
         expected.extend(accounts.expected());

@@ -2,8 +2,12 @@
 //! road like every other.
 //!
 //! What it keeps true: nobody but who asked does it; and what is done so is the very call that was approved, or is not done. What an
-//! approval does not keep, which is the bytes that came with a call, brings the call itself again.
+//! approval does not keep, which is the bytes that came with a call, brings the call itself again. A plan is done step by step, each by a call
+//! of its own, and goes on where it was cut off.
 
+use claviger_core::action::Reasoning;
+use claviger_core::approval::DoneStep;
+use claviger_core::break_glass::BreakGlass;
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::{Event, KeyRecord, KeyRing};
 use claviger_core::principal::Principal;
@@ -12,10 +16,12 @@ use claviger_core::{Action, ApprovalId, Governance};
 
 use super::approval::{detail, find, refuse_ended};
 use super::captions::{Captioned, Captions, HasCaptions};
+use super::plan::{Step, Weighed, Weight};
 use super::{
-    AssignRole, ChangeKeyState, CreateCredential, CreateGrant, Declare, ErasePrincipal, EraseReason, GrantOn,
-    KeyPatch, NewCredential, NewlyMade, ReadableDeclaration, RingPatch, ScheduleDestroy, SetGovernance,
-    SetRingSeparation, UpdateKey, UpdateRing, WithdrawDeclaration,
+    AssignCapacity, AssignRole, ChangeKeyState, CreateCredential, CreateGrant, Declare, ErasePrincipal,
+    EraseReason, GrantOn, KeyPatch, NewCredential, NewlyMade, OpenBreakGlass, ReadApproval, ReadableApproval,
+    ReadableDeclaration, RingPatch, ScheduleDestroy, SetGovernance, SetRingSeparation, UpdateKey, UpdateRing,
+    WithdrawDeclaration,
 };
 use crate::call::{Call, Operation, Released, Staged};
 use crate::error::{ErrorKind, ServiceError};
@@ -38,6 +44,8 @@ pub struct Executed {
 /// What an act gave.
 #[derive(Debug)]
 pub enum ExecutedResult {
+    /// Emergency access.
+    BreakGlass(Box<BreakGlass>),
     /// A credential, with the secret that is shown this once.
     Credential(Box<NewlyMade>),
     /// A declaration.
@@ -48,6 +56,8 @@ pub enum ExecutedResult {
     Grant(Box<Grant>),
     /// A key.
     Key(Box<KeyRecord>),
+    /// A plan, all of whose steps were done.
+    Plan(Box<ReadableApproval>),
     /// A principal.
     Principal(Box<Principal>),
     /// A reason.
@@ -65,6 +75,8 @@ struct Thaw(ApprovalId);
 struct Thawed {
     asked: Governed,
     reason: Option<Reason>,
+    /// Which steps of a plan were done.
+    done: Vec<DoneStep>,
 }
 
 impl Operation for Thaw {
@@ -89,7 +101,8 @@ impl Operation for Thaw {
             ServiceError::new(ErrorKind::Internal, "what is to be done does not read").caused_by(error)
         })?;
         let reason = reason(row.reason, view).await?;
-        Ok(Staged::reading(Thawed { asked, reason }, detail(&row, view)))
+        let detail = detail(&row, view);
+        Ok(Staged::reading(Thawed { asked, reason, done: row.done }, detail))
     }
 }
 
@@ -113,17 +126,89 @@ impl Road {
     ///
     /// # Errors
     /// [`ServiceError`]: denied to everybody else; invalid where the call itself must come again, because bytes that came with it are not
-    /// kept; and what the act fails with, of which [`ErrorKind::ApprovalRequired`] says that too few have approved it.
+    /// kept; and what the act fails with, of which [`ErrorKind::ApprovalRequired`] says that too few have approved it. Of a plan, steps
+    /// before the one that fails were done, and stay so.
     pub async fn execute(&self, call: Call<ApprovalId>) -> Result<Released<Executed>, ServiceError> {
-        let thaw = Call { dry_run: false, ..again(&call, None, Thaw(call.operation)) };
-        let Thawed { asked, reason } = Box::pin(self.perform(thaw)).await?.output;
-        let doing = Doing { road: self, call: &call, reason };
-        Box::pin(doing.take(asked)).await
+        let id = call.operation;
+        let thaw = Call { dry_run: false, ..again(&call, None, Thaw(id)) };
+        let Thawed { asked, reason, done } = Box::pin(self.perform(thaw)).await?.output;
+        let head = again(&call, None, ());
+        if let Governed::ApplyPlan { acts, reason: _ } = asked {
+            let plan = ReadyPlan { id, acts, done, reason };
+            return Box::pin(self.execute_plan(&head, plan)).await;
+        }
+        let doing = Doing { road: self, head: &head, reason, way: Way::Alone };
+        match Box::pin(doing.take(asked)).await? {
+            Came::Done(executed) => Ok(*executed),
+            Came::Weighed(_) => Err(not_executed()),
+        }
+    }
+
+    /// Does the steps of a plan that were not done, in order, and reads what has become of it.
+    async fn execute_plan(
+        &self,
+        head: &Call<()>,
+        plan: ReadyPlan,
+    ) -> Result<Released<Executed>, ServiceError> {
+        let ReadyPlan { id, acts, done, reason } = plan;
+        let mut last = None;
+        for (step, act) in (0_u16..).zip(&acts) {
+            if done.iter().any(|done| done.step == step) {
+                continue;
+            }
+            let asked = Governed::decode_act(act).map_err(|error| {
+                ServiceError::new(ErrorKind::Internal, "a step does not read").caused_by(error)
+            })?;
+            let what = format!("step {} of {}, `{}`", u32::from(step) + 1, acts.len(), asked.word());
+            let (reason, way) = (reason_for(&asked, reason.as_ref()), Way::Step(id, step));
+            let doing = Doing { road: self, head, reason, way };
+            match Box::pin(doing.take(asked)).await.map_err(|error| error.during(&what))? {
+                Came::Done(executed) => last = Some(executed.receipt),
+                Came::Weighed(_) => return Err(not_executed()),
+            }
+        }
+        let read = again(head, None, Captioned(ReadApproval { approval: id }));
+        let read = Box::pin(self.perform(Call { dry_run: false, ..read })).await?;
+        let Released { output: (plan, captions), receipt } = read;
+        let result = ExecutedResult::Plan(Box::new(plan));
+        let output = Executed { action: Action::ApplyPlan, result, captions };
+        Ok(Released { output, receipt: last.unwrap_or(receipt) })
+    }
+
+    /// Asks how many others must approve an act, and does nothing.
+    ///
+    /// # Errors
+    /// What the act would be refused with.
+    pub(super) async fn weigh(
+        &self,
+        head: &Call<()>,
+        act: Governed,
+        reason: Option<&Reason>,
+    ) -> Result<Weight, ServiceError> {
+        let reason = reason_for(&act, reason);
+        let doing = Doing { road: self, head, reason, way: Way::Weigh };
+        match Box::pin(doing.take(act)).await? {
+            Came::Done(_) => Err(not_executed()),
+            Came::Weighed(weight) => Ok(*weight),
+        }
     }
 }
 
+/// A plan, with what of it was done.
+struct ReadyPlan {
+    id: ApprovalId,
+    acts: Vec<Vec<u8>>,
+    done: Vec<DoneStep>,
+    reason: Option<Reason>,
+}
+
+/// The reason of a plan, where its act is given one.
+fn reason_for(act: &Governed, reason: Option<&Reason>) -> Option<Reason> {
+    reason.filter(|_| act.action().reasoning() != Reasoning::Never).cloned()
+}
+
 /// The same call for something else.
-fn again<O>(call: &Call<ApprovalId>, reason: Option<Reason>, operation: O) -> Call<O> {
+pub(super) fn again<T, O>(call: &Call<T>, reason: Option<Reason>, operation: O) -> Call<O> {
     Call {
         presented: call.presented.clone(),
         source: call.source,
@@ -137,20 +222,44 @@ fn again<O>(call: &Call<ApprovalId>, reason: Option<Reason>, operation: O) -> Ca
     }
 }
 
+/// In which way an act is taken.
+#[derive(Clone, Copy)]
+enum Way {
+    /// By itself.
+    Alone,
+    /// As that step of that plan.
+    Step(ApprovalId, u16),
+    /// Not at all: how many others must approve it is asked.
+    Weigh,
+}
+
+/// What came of it.
+enum Came {
+    /// It was done.
+    Done(Box<Released<Executed>>),
+    /// It was asked how many must approve it.
+    Weighed(Box<Weight>),
+}
+
 /// An act that is about to be done.
 struct Doing<'a> {
     road: &'a Road,
-    call: &'a Call<ApprovalId>,
+    /// The call, without what it asks for.
+    head: &'a Call<()>,
     reason: Option<Reason>,
+    way: Way,
 }
 
 impl Doing<'_> {
-    async fn take(self, asked: Governed) -> Result<Released<Executed>, ServiceError> {
+    async fn take(self, asked: Governed) -> Result<Came, ServiceError> {
         let principal = |principal| ExecutedResult::Principal(Box::new(principal));
         let key = |key| ExecutedResult::Key(Box::new(key));
         let ring = |ring| ExecutedResult::Ring(Box::new(ring));
         let declaration = |declaration| ExecutedResult::Declaration(Box::new(declaration));
         match asked {
+            Governed::AssignCapacity { principal: to, capacity, reason: _ } => {
+                self.perform(AssignCapacity { principal: PrincipalRef::Id(to), capacity }, principal).await
+            }
             Governed::AssignRole { principal: to, role, reason: _ } => {
                 self.perform(AssignRole { principal: PrincipalRef::Id(to), role }, principal).await
             }
@@ -161,9 +270,10 @@ impl Doing<'_> {
                 self.perform(ChangeKeyState::new(KeyRef::Id(id), Some(version), Event::Compromise)?, key)
                     .await
             }
-            Governed::CreateCredential { principal: of, label, what } => {
+            Governed::CreateCredential { principal: of, label, what, to_confirm } => {
                 let what = new_credential(&what)?;
-                let create = CreateCredential { principal: PrincipalRef::Id(of), label, what };
+                let principal = PrincipalRef::Id(of);
+                let create = CreateCredential { principal, label, what, to_confirm };
                 self.perform(create, |made| ExecutedResult::Credential(Box::new(made))).await
             }
             asked @ Governed::CreateGrant { .. } => {
@@ -178,6 +288,12 @@ impl Doing<'_> {
             }
             Governed::EraseReason { id, reason: _ } => {
                 self.perform(EraseReason { id }, |reason| ExecutedResult::Reason(Box::new(reason))).await
+            }
+            Governed::OpenBreakGlass { holder, keys, lifetime, reason: _ } => {
+                let holder = PrincipalRef::Id(holder);
+                let keys = keys.as_slice().iter().copied().map(KeyRef::Id).collect();
+                let open = OpenBreakGlass { holder, keys, lifetime: Some(lifetime) };
+                self.perform(open, |access| ExecutedResult::BreakGlass(Box::new(access))).await
             }
             Governed::ScheduleDestroy { key: id, waiting, reason: _ } => {
                 self.perform(ScheduleDestroy { key: KeyRef::Id(id), waiting: Some(waiting) }, key).await
@@ -207,11 +323,21 @@ impl Doing<'_> {
         self,
         operation: O,
         result: impl FnOnce(O::Output) -> ExecutedResult + Send,
-    ) -> Result<Released<Executed>, ServiceError> {
+    ) -> Result<Came, ServiceError> {
         let action = operation.action();
-        let call = again(self.call, self.reason, Captioned(operation));
+        let plan = match self.way {
+            Way::Alone => None,
+            Way::Step(plan, step) => Some((plan, step)),
+            Way::Weigh => {
+                let call = again(self.head, self.reason, Weighed(operation));
+                let weighed = Box::pin(self.road.perform(Call { dry_run: false, ..call })).await?;
+                return Ok(Came::Weighed(Box::new(weighed.output)));
+            }
+        };
+        let call = again(self.head, self.reason, Step { plan, operation: Captioned(operation) });
         let Released { output: (output, captions), receipt } = Box::pin(self.road.perform(call)).await?;
-        Ok(Released { output: Executed { action, result: result(output), captions }, receipt })
+        let output = Executed { action, result: result(output), captions };
+        Ok(Came::Done(Box::new(Released { output, receipt })))
     }
 }
 
@@ -226,6 +352,7 @@ fn new_credential(asked: &CredentialAsked) -> Result<NewCredential, ServiceError
         CredentialAsked::Certificate(..) => {
             return Err(not_kept("the certificate is not kept with the approval"));
         }
+        CredentialAsked::EnrolmentCode(lifetime) => NewCredential::EnrolmentCode { lifetime: *lifetime },
         CredentialAsked::ShortLived(lifetime) => NewCredential::ShortLived { lifetime: *lifetime },
         CredentialAsked::Token(lifetime) => NewCredential::Token { lifetime: *lifetime },
     })

@@ -11,7 +11,7 @@ use claviger_audit::op::Op;
 use claviger_core::change::{Change, VeilName, VeilRecord};
 use claviger_core::key::KeyRing;
 use claviger_core::node::{Node, NodeReport};
-use claviger_core::object::StateRow;
+use claviger_core::object::{RowCursor, StateRow};
 use claviger_core::port::{ProviderError, StoreError};
 use claviger_core::reason::{ReasonRecord, TextAtRest, Why};
 use claviger_core::rights_review::RightsReview;
@@ -26,6 +26,14 @@ use crate::state::State;
 
 /// Rows that one entry records of those that stood before there were facts.
 const ROWS: u32 = 256;
+
+/// Rows that one entry records, in words.
+struct Told {
+    from: RowCursor,
+    next: Option<RowCursor>,
+    changes: Vec<Change>,
+    facts: Option<FactBytes>,
+}
 
 impl Road {
     /// The facts of changes, with the reason that they are made for. It is put to the changes, with keys that are made for facts.
@@ -42,40 +50,65 @@ impl Road {
         self.facts_of_rows(given.why, projections, veil.into_iter().collect(), changes).await
     }
 
-    /// Records the rows that stood before there were facts, and goes on where an earlier start was interrupted.
+    /// Records the rows that stood before there were facts, and goes on where an earlier start was interrupted. While some are written, those
+    /// behind them are read and put into words.
     ///
     /// # Errors
     /// When the store cannot be read, or the log takes no entry.
     pub(crate) async fn record_state(&self) -> Result<(), ServiceError> {
-        while let Some(from) = self.state.store.fact_head().await? {
-            let rows = self.state.store.list_rows(from, ROWS).await?;
-            if let Some(altered) = rows.iter().find(|found| !found.holds) {
-                // What somebody put there never becomes what the log says.
-                return Err(StoreError::RowAltered(altered.row.object()).into());
-            }
-            let mut changes = Vec::new();
-            let (mut projections, mut veils) = (Vec::with_capacity(rows.len()), BTreeMap::new());
-            for found in &rows {
-                projections.push(match &found.row {
-                    StateRow::Reason(reason) => self.state.sealed(reason, &mut veils, &mut changes).await?,
-                    StateRow::Ring(ring) => self.state.with_kek_wrap(ring, &mut changes).await?,
-                    other => other.into(),
-                });
-            }
-            let is_full = rows.len() as u64 >= u64::from(ROWS);
-            let next = from.next(projections.last().map(|row: &Projection| row.object), is_full);
-            if next.is_none() && self.state.store.find_rights_review().await?.is_none() {
-                // What somebody did to rights before now, the log does not know.
-                let review = RightsReview::new(RightsReviewId::UPGRADE, self.now());
-                projections.push(Projection { revision: 1, ..(&review).into() });
-                changes.push(Change::PutRightsReview(review));
-            }
-            changes.push(Change::PutFactHead(next));
-            let facts = self.facts_of_rows(None, projections, veils, &mut changes).await?;
+        let Some(from) = self.state.store.fact_head().await? else { return Ok(()) };
+        let mut told = self.told_state(from).await?;
+        loop {
+            let Told { from, next, changes, facts } = told;
+            // A key that seals and is made with these rows is looked for with later ones, where it is not a row's own.
+            let is_own = |change: &Change| !matches!(change, Change::PutVeil(veil) if veil.name.kind != from.kind.code());
+            let ahead = next.filter(|next| next.kind == from.kind && changes.iter().all(is_own));
             let header = EntryHeader::of_system(Op::RecordState, self.now());
-            self.record(header, EntryDetail::default(), changes, facts).await?;
+            let written = self.record(header, EntryDetail::default(), changes, facts);
+            let following = async {
+                match ahead {
+                    Some(next) => self.told_state(next).await.map(Some),
+                    None => Ok(None),
+                }
+            };
+            let (written, following) = tokio::join!(written, following);
+            written?;
+            told = match (following?, next) {
+                (Some(following), _) => following,
+                (None, Some(next)) => self.told_state(next).await?,
+                (None, None) => return Ok(()),
+            };
         }
-        Ok(())
+    }
+
+    /// What is recorded of rows from there on.
+    async fn told_state(&self, from: RowCursor) -> Result<Told, ServiceError> {
+        let rows = self.state.store.list_rows(from, ROWS).await?;
+        if let Some(altered) = rows.iter().find(|found| !found.holds) {
+            // What somebody put there never becomes what the log says.
+            return Err(StoreError::RowAltered(altered.row.object()).into());
+        }
+        let mut changes = Vec::new();
+        let (mut projections, mut veils) = (Vec::with_capacity(rows.len()), BTreeMap::new());
+        for found in &rows {
+            projections.push(match &found.row {
+                StateRow::Reason(reason) => self.state.sealed(reason, &mut veils, &mut changes).await?,
+                StateRow::Ring(ring) => self.state.with_kek_wrap(ring, &mut changes).await?,
+                other => other.into(),
+            });
+        }
+        self.state.own_veils(from, &projections, &mut veils, &mut changes).await?;
+        let is_full = rows.len() as u64 >= u64::from(ROWS);
+        let next = from.next(projections.last().map(|row: &Projection| row.object), is_full);
+        if next.is_none() && self.state.store.find_rights_review().await?.is_none() {
+            // What somebody did to rights before now, the log does not know.
+            let review = RightsReview::new(RightsReviewId::UPGRADE, self.now());
+            projections.push(Projection { revision: 1, ..(&review).into() });
+            changes.push(Change::PutRightsReview(review));
+        }
+        changes.push(Change::PutFactHead(next));
+        let facts = self.facts_of_rows(None, projections, veils, &mut changes).await?;
+        Ok(Told { from, next, changes, facts })
     }
 
     /// Records what the node says of itself, in the place of what it said before.
@@ -107,12 +140,22 @@ impl Road {
     }
 
     async fn put_node(&self, op: Op, node: Node) -> Result<(), ServiceError> {
-        let mut changes = vec![Change::PutNode(node)];
+        self.put_as_system(op, EntryDetail::default(), vec![Change::PutNode(node)]).await.map(drop)
+    }
+
+    /// Writes rows as the system itself, because of nobody's call, with their facts and one entry; gives that.
+    ///
+    /// # Errors
+    /// When the log takes no entry, and when a row is not as it was read.
+    pub(crate) async fn put_as_system(
+        &self,
+        op: Op,
+        detail: EntryDetail,
+        mut changes: Vec<Change>,
+    ) -> Result<u64, ServiceError> {
         let rows = projections(&changes).into_iter().map(Projection::of_revision).collect();
         let facts = self.facts_of_rows(None, rows, BTreeMap::new(), &mut changes).await?;
-        self.record(EntryHeader::of_system(op, self.now()), EntryDetail::default(), changes, facts)
-            .await
-            .map(drop)
+        self.record(EntryHeader::of_system(op, self.now()), detail, changes, facts).await
     }
 
     async fn facts_of_rows(
@@ -177,6 +220,42 @@ impl State {
         let sealed = self.veils.wrap(name, &key).map_err(not_recorded)?;
         changes.push(Change::PutVeil(VeilRecord { name, sealed }));
         Ok(key)
+    }
+
+    /// The keys that seal fields of these rows, which are those of a kind behind an object, where they are the rows' own: read at once, and made
+    /// where there are none.
+    async fn own_veils(
+        &self,
+        from: RowCursor,
+        rows: &[Projection],
+        veils: &mut BTreeMap<Object, VeilKey>,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), ServiceError> {
+        let is_wanted =
+            |row: &&Projection| row.is_veiled() && row.veil == row.object && !veils.contains_key(&row.object);
+        let wanted: BTreeMap<VeilName, Object> = rows
+            .iter()
+            .filter(is_wanted)
+            .filter_map(|row| row.veil.veil_name().map(|name| (name, row.veil)))
+            .collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let after = from.after.and_then(|after| after.veil_name()).map(|name| name.id);
+        let kept = self.store.list_veils(from.kind.code(), after, ROWS).await?;
+        // Behind the last of so many there may be more, of rows that have no key of those before them.
+        let read_to = kept.last().map(|last| last.name).filter(|_| kept.len() as u64 >= u64::from(ROWS));
+        let mut kept: BTreeMap<VeilName, Vec<u8>> =
+            kept.into_iter().map(|kept| (kept.name, kept.sealed)).collect();
+        for (name, object) in wanted {
+            let veil = match kept.remove(&name) {
+                Some(sealed) => self.veils.unwrap_key(name, &sealed).map_err(not_recorded)?,
+                None if read_to.is_some_and(|to| to < name) => self.veil_to_seal(object, changes).await?,
+                None => self.new_veil(object, changes)?,
+            };
+            veils.insert(object, veil);
+        }
+        Ok(())
     }
 
     /// What a reason says whose text an older release may have kept in clear: it is sealed now.

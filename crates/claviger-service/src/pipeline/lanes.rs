@@ -90,6 +90,7 @@ mod tests {
             restricts,
             epoch: 0,
             dependencies: Default::default(),
+            rights: None,
             least_room: claviger_core::port::store::Room::Plenty,
             reply: tokio::sync::oneshot::channel().0,
         }))

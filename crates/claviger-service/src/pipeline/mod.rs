@@ -4,6 +4,7 @@
 //! * no result is released without its receipt, and no change written without its entry; refusals have entries too;
 //! * what a call rests on is good as of one epoch; the sequencer asks again under the epoch of the commit;
 //! * what others must approve is not done before they have, and not otherwise than they did;
+//! * a code to enrol with does nothing else, before any policy is asked;
 //! * a call that lost what it depends on, or that lost a race, runs again from the start, a bounded number of times;
 //! * calls that lost a race for a row go one after the other; calls that write no row that was there wait for nobody.
 //!
@@ -14,7 +15,7 @@ pub(crate) mod facts;
 mod gate;
 mod lanes;
 pub(crate) mod queue;
-mod quorum;
+pub(crate) mod quorum;
 mod reason;
 pub(crate) mod room;
 pub(crate) mod sequencer;
@@ -33,23 +34,24 @@ use claviger_core::action::{Effect, Plane};
 use claviger_core::change::{Chain, Dependencies};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Room;
-use claviger_core::principal::{Principal, PrincipalKind};
-use claviger_core::reason::Why;
+use claviger_core::principal::{CredentialKind, Principal, PrincipalKind};
+use claviger_core::reason::{Reason, Why};
 use claviger_core::receipt::Receipt;
 use claviger_core::target::Target;
-use claviger_core::{Action, ListenerName, Timestamp};
+use claviger_core::{Action, ListenerName, PrincipalId, Timestamp};
 use claviger_crypto::envelope::Context;
 use tokio::sync::oneshot;
 
 use quorum::Kept;
 use reason::Given;
 pub(crate) use session::{Sessions, subject_label};
-use submission::{NotCommitted, Submission};
+use submission::{Answer, NotCommitted, Reply, Submission};
 use turns::{RowKey, Turn};
 
-use crate::call::{Call, Operation, Released, Staged};
+use crate::call::{Call, Operation, Released, Shut, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::record::{EntryDetail, EntryDetails, EntryHeader, EntryOutcome, entry_outcome, outcome_of};
+use crate::reference::TargetRef;
 use crate::road::Road;
 use crate::state::{Cached, LoadedKey, Pairs, Question, Ruling};
 use crate::view::View;
@@ -97,6 +99,76 @@ pub struct BatchTurn(Held);
 enum Who {
     System(Arc<Principal>),
     Caller,
+}
+
+/// A call without its operation: what the road asks of it before it is run, and after. Nothing here is made anew for each kind of call.
+struct Asked<'c> {
+    presented: &'c claviger_access::Presented,
+    source: claviger_core::Source,
+    listener: ListenerName,
+    plane: Plane,
+    dry_run: bool,
+    request_id: Option<&'c str>,
+    idempotency_key: Option<&'c str>,
+    reason: Option<&'c Reason>,
+    action: Action,
+    target: TargetRef<'c>,
+    items: &'c dyn Items,
+}
+
+impl<'c> Asked<'c> {
+    fn of<O: Operation>(call: &'c Call<O>) -> Self {
+        Self {
+            presented: &call.presented,
+            source: call.source,
+            listener: call.listener,
+            plane: call.plane,
+            dry_run: call.dry_run,
+            request_id: call.request_id.as_deref(),
+            idempotency_key: call.idempotency_key.as_deref(),
+            reason: call.reason.as_ref(),
+            action: call.operation.action(),
+            target: call.operation.target(),
+            items: &call.operation,
+        }
+    }
+}
+
+/// What a call works on, item by item.
+trait Items: Sync {
+    /// The contexts of its items, those that follow each other only once; one that is empty when there are none.
+    fn contexts(&self) -> Vec<Pairs>;
+}
+
+impl<O: Operation> Items for O {
+    fn contexts(&self) -> Vec<Pairs> {
+        distinct(Operation::contexts(self))
+    }
+}
+
+/// What was handed to the log, and is waited for.
+struct Pending<'q> {
+    answer: Answer,
+    /// What a call gets that is not done, once that is recorded.
+    end: Result<(), ServiceError>,
+    row: Option<RowKey>,
+    opened: gate::Opened,
+    /// Places are kept until the entry is durable.
+    _places: Places<'q>,
+    room: Room,
+    least_room: Room,
+}
+
+/// What is to be written, by whom, and why.
+struct Outgoing<'q> {
+    by: PrincipalId,
+    why: Option<Why>,
+    end: Result<(), ServiceError>,
+    row: Option<RowKey>,
+    places: Places<'q>,
+    room: Room,
+    submission: Submission,
+    answer: Answer,
 }
 
 impl Road {
@@ -165,9 +237,10 @@ impl Road {
         call: &Call<O>,
         batch: Option<&Held>,
     ) -> Result<Released<O::Output>, ServiceError> {
+        let asked = Asked::of(call);
         let mut turn = None;
         for _ in 0..ATTEMPTS {
-            let row = match self.attempt(who, call, batch, turn.as_ref()).await {
+            let row = match self.attempt(who, &call.operation, &asked, batch, turn.as_ref()).await {
                 Ok(released) => return Ok(released),
                 Err(Ended::Failed(error)) => return Err(error),
                 Err(Ended::Again(row)) => row,
@@ -175,7 +248,7 @@ impl Road {
             // Whoever lost once waits for those before it instead of racing them. A turn is kept until the call is answered.
             if let Some(row) = row.filter(|row| !turn.as_ref().is_some_and(|turn: &Turn| turn.is_for(row))) {
                 drop(turn.take());
-                let urgent = call.operation.action().effect() == Effect::Restrict;
+                let urgent = asked.action.effect() == Effect::Restrict;
                 turn = Some(self.turns.wait(row, urgent).await.ok_or_else(overloaded)?);
             }
         }
@@ -185,29 +258,37 @@ impl Road {
     async fn attempt<O: Operation>(
         &self,
         who: &Who,
-        call: &Call<O>,
+        operation: &O,
+        asked: &Asked<'_>,
         batch: Option<&Held>,
         turn: Option<&Turn>,
     ) -> Result<Released<O::Output>, Ended> {
-        let (mut admitted, decided) = self.admit(who, call, batch).await?;
-        let outcome = match decided {
-            Ok(decided) => self.run(call, &mut admitted, decided).await,
-            Err(refused) => Err(refused),
+        let (mut admitted, decided) = self.admit(who, asked, batch).await?;
+        let (outcome, shut) = match decided {
+            Ok(decided) => self.run(operation, asked, &mut admitted, decided).await,
+            Err(refused) => (Err(refused), None),
         };
-        let outcome = match outcome {
-            Ok(staged) if staged.quorum().is_some() => {
-                Box::pin(self.under_quorum(call.dry_run, &mut admitted, staged)).await?
+        let pending = match outcome {
+            // In a box: what is waited for here would lie in the future of every call otherwise.
+            Ok(staged) if staged.quorum().is_some() || staged.step().is_some() => {
+                Box::pin(self.submit_under_quorum(asked, admitted, staged, turn)).await?
             }
-            outcome => outcome,
+            outcome => match self.outgoing(admitted, outcome, turn)? {
+                outgoing if outgoing.submission.has_no_facts() => self.submit(outgoing)?,
+                outgoing => Box::pin(self.submit_with_facts(asked, outgoing)).await?,
+            },
         };
-        self.settle(call, admitted, outcome, turn).await
+        let receipt = self.receipt(asked, pending).await?;
+        // What is not done has no receipt that lets anything out.
+        let shut = shut.ok_or_else(|| ServiceError::new(ErrorKind::Internal, "nothing was staged"))?;
+        Ok(shut.release(receipt))
     }
 
     /// Finds out who calls and whether they may, and has the session that the entry will name. A refusal goes on to be recorded.
-    async fn admit<O: Operation>(
+    async fn admit(
         &self,
         who: &Who,
-        call: &Call<O>,
+        asked: &Asked<'_>,
         batch: Option<&Held>,
     ) -> Result<(Admitted<'_>, Result<Decided, Refused>), Ended> {
         if self.queue.is_full() {
@@ -217,9 +298,11 @@ impl Road {
         let now = self.state.time.now();
         let caller = match who {
             Who::System(principal) => self.system_caller(principal)?,
-            Who::Caller => self.authenticate(&call.presented, call.source, call.listener, epoch, now).await?,
+            Who::Caller => {
+                self.authenticate(asked.presented, asked.source, asked.listener, epoch, now).await?
+            }
         };
-        let action = call.operation.action();
+        let action = asked.action;
         // Given back when this attempt has ended: what waits for the log is then bounded as well.
         let under_way = Op::from(action).uses_material().then(|| self.queue.begin());
         let places = Places::of_call(under_way, batch);
@@ -227,8 +310,8 @@ impl Road {
             places.enter(&self.work, Class::Restriction, caller.principal().id).await?;
         }
         let mut why = None;
-        let decided = match self.decide(&caller, call, epoch, now, &places).await {
-            Ok(decided) => match reason::why_of(call, &caller) {
+        let decided = match self.decide(&caller, asked, epoch, now, &places).await {
+            Ok(decided) => match reason::why_of(action, asked.reason, asked.plane, &caller) {
                 Ok(found) => {
                     why = found;
                     Ok(decided)
@@ -257,7 +340,7 @@ impl Road {
             at: now,
             actor: session.as_ref().map(|session| session.actor),
             session: session.as_ref().map(|session| session.index),
-            request_tag: call.request_id.as_deref().map(|id| self.state.request_tag(id)),
+            request_tag: asked.request_id.map(|id| self.state.request_tag(id)),
             policy: None,
             identity: None,
         };
@@ -269,15 +352,15 @@ impl Road {
         Ok((Admitted { epoch, caller, places, why, room, least_room, header, dependencies }, decided))
     }
 
-    /// Runs what may be run: it reads and stages, and nothing is written.
+    /// Runs what may be run: it reads and stages, and nothing is written. Gives what is to be written, and the result apart from it.
     async fn run<O: Operation>(
         &self,
-        call: &Call<O>,
+        operation: &O,
+        asked: &Asked<'_>,
         admitted: &mut Admitted<'_>,
         decided: Decided,
-    ) -> Result<Staged<O::Output>, Refused> {
+    ) -> (Result<Staged<()>, Refused>, Option<Shut<O::Output>>) {
         let Decided { permit, target, live, chain } = decided;
-        let action = call.operation.action();
         admitted.header.policy = Some(permit.policy_digest());
         admitted.dependencies.key = target.key_id();
         admitted.dependencies.ring = target.ring_id();
@@ -289,9 +372,9 @@ impl Road {
             now: admitted.header.at,
             target: &target,
             live: live.as_ref().map(|live| &live.thing),
-            idempotency_key: call.idempotency_key.as_deref(),
+            idempotency_key: asked.idempotency_key,
             why: admitted.why,
-            reason: call.reason.as_ref(),
+            reason: asked.reason,
             log: &self.log,
             usage: &self.usage,
             system: &self.facts,
@@ -301,57 +384,83 @@ impl Road {
             work: &self.work,
             places: &admitted.places,
         };
-        let outcome = call.operation.run(&view).await.map_err(|error| {
-            let detail = EntryDetail { outcome: entry_outcome(error.kind()), ..view.detail() };
-            Refused { error: error.about(detail.key), detail, kept: None }
-        });
+        let (staged, shut) = match operation.run(&view).await {
+            Ok(staged) => {
+                let (staged, shut) = staged.shut();
+                (Ok(staged), Some(shut))
+            }
+            Err(error) => (Err(self.failed(error, asked.action, &view)), None),
+        };
         admitted.dependencies.chain = Chain::join(chain, view.into_further());
-        let staged = outcome?;
-        let is_said = quorum::is_said(&staged, action);
-        debug_assert!(is_said, "`{action}` does not say whether others must approve it");
         match staged {
-            // An act of the table whose operation forgot to say is not done.
-            _ if !is_said => {
-                let message = "the call does not say whether others must approve it";
-                let error = ServiceError::new(ErrorKind::Internal, message);
-                Err(Refused::recorded(error, EntryDetail::default()))
-            }
-            // What was asked for is what was decided on, in the one form that is compared, shown and kept.
-            staged if staged.asked().is_some_and(|asked| asked.action() != action) => {
-                let error = ServiceError::new(ErrorKind::Internal, "the call is not what it says");
-                Err(Refused::recorded(error, EntryDetail::default()))
-            }
-            // Whether it would be done is for those to say who must approve it.
-            staged if staged.quorum().is_some() => Ok(staged),
-            staged if call.dry_run => Err(Refused::dry(&staged)),
-            staged => Ok(staged),
+            Ok(staged) => match Self::unfit(asked, &staged) {
+                None => (Ok(staged), shut),
+                Some(refused) => (Err(refused), None),
+            },
+            Err(refused) => (Err(refused), None),
         }
     }
 
-    /// Has it committed, with its entry and its facts, and releases the result once that is durable.
-    async fn settle<O: Operation>(
-        &self,
-        call: &Call<O>,
-        admitted: Admitted<'_>,
-        outcome: Result<Staged<O::Output>, Refused>,
+    /// What a call gets whose operation failed.
+    fn failed(&self, error: ServiceError, action: Action, view: &View<'_>) -> Refused {
+        let detail = EntryDetail { outcome: entry_outcome(error.kind()), ..view.detail() };
+        if Op::from(action).uses_material() {
+            self.state.alerts.note_refused_use(&error, detail.key);
+        }
+        Refused { error: error.about(detail.key), detail, kept: None }
+    }
+
+    /// Why what was staged is not done: it does not say all that it must, or the caller only asks whether it would be done.
+    fn unfit(asked: &Asked<'_>, staged: &Staged<()>) -> Option<Refused> {
+        let action = asked.action;
+        let internal = |message: &'static str| {
+            let error = ServiceError::new(ErrorKind::Internal, message);
+            Some(Refused::recorded(error, EntryDetail::default()))
+        };
+        let is_said = quorum::is_said(staged, action);
+        debug_assert!(is_said, "`{action}` does not say whether others must approve it");
+        if !is_said {
+            // An act of the table whose operation forgot to say is not done.
+            return internal("the call does not say whether others must approve it");
+        }
+        if staged.asked().is_some_and(|asked| asked.action() != action) {
+            // What was asked for is what was decided on, in the one form that is compared, shown and kept.
+            return internal("the call is not what it says");
+        }
+        // Whether it would be done is for those to say who must approve it.
+        let is_for_others = staged.quorum().is_some() || staged.step().is_some();
+        (asked.dry_run && !is_for_others).then(|| Refused::dry(staged))
+    }
+
+    /// Hands over what others must approve first, if they have; or what waits for them.
+    async fn submit_under_quorum<'q>(
+        &'q self,
+        asked: &Asked<'_>,
+        mut admitted: Admitted<'q>,
+        staged: Staged<()>,
         turn: Option<&Turn>,
-    ) -> Result<Released<O::Output>, Ended> {
-        // Places are kept until the entry is durable.
-        let Admitted {
-            epoch,
-            caller,
-            places: _places,
-            mut why,
-            room,
-            least_room,
-            mut header,
-            mut dependencies,
-        } = admitted;
-        let (mut changes, restricts, details, end) = match outcome {
+    ) -> Result<Pending<'q>, Ended> {
+        let outcome = self.under_quorum(asked.dry_run, &mut admitted, staged).await?;
+        let outgoing = self.outgoing(admitted, outcome, turn)?;
+        self.submit_with_facts(asked, outgoing).await
+    }
+
+    /// What is to be written of how a call went.
+    fn outgoing<'q>(
+        &self,
+        admitted: Admitted<'q>,
+        outcome: Result<Staged<()>, Refused>,
+        turn: Option<&Turn>,
+    ) -> Result<Outgoing<'q>, Ended> {
+        let Admitted { epoch, caller, places, mut why, room, least_room, mut header, mut dependencies } =
+            admitted;
+        let mut rights = None;
+        let (changes, restricts, details, end) = match outcome {
             Ok(staged) => {
+                rights = staged.rights;
                 (dependencies.other_key, dependencies.other_ring) = staged.other.unzip();
-                let (changes, restricts, details, shut) = staged.split();
-                (changes, restricts, details, Ok(shut))
+                let (changes, restricts, details) = staged.split();
+                (changes, restricts, details, Ok(()))
             }
             Err(Refused { error, kept: None, .. }) if self.room() != Room::Plenty => return Err(error.into()),
             // What waits for others takes room, and takes nothing out of use.
@@ -369,80 +478,115 @@ impl Road {
         {
             return Err(Ended::Again(Some(row.clone())));
         }
-        let facts = match changes.is_empty() {
-            true => None,
-            false => {
-                let (action, by) = (call.operation.action(), caller.principal().id);
-                let given = Given { why, reason: call.reason.as_ref(), action, by, at: header.at };
-                Box::pin(self.facts_of(given, &mut changes)).await?
-            }
-        };
-        let opened = gate::Opened::now(self.clock.as_ref());
-        let submission = |reply| Submission {
+        let by = caller.principal().id;
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission {
             header,
             details,
             changes,
-            facts,
+            facts: None,
             restricts,
             epoch,
             dependencies,
+            rights,
             least_room,
             reply,
         };
-        let receipt = match self.commit(submission).await {
+        Ok(Outgoing { by, why, end, row, places, room, submission, answer })
+    }
+
+    /// Hands it over with the facts of what it changes.
+    async fn submit_with_facts<'q>(
+        &self,
+        asked: &Asked<'_>,
+        mut outgoing: Outgoing<'q>,
+    ) -> Result<Pending<'q>, Ended> {
+        let Outgoing { by, why, submission, .. } = &mut outgoing;
+        if !submission.has_no_facts() {
+            let at = submission.header.at;
+            let given = Given { why: *why, reason: asked.reason, action: asked.action, by: *by, at };
+            submission.facts = self.facts_of(given, &mut submission.changes).await?;
+        }
+        self.submit(outgoing)
+    }
+
+    /// Hands it over.
+    fn submit<'q>(&self, outgoing: Outgoing<'q>) -> Result<Pending<'q>, Ended> {
+        let Outgoing { end, row, places, room, submission, answer, .. } = outgoing;
+        let (opened, least_room) = (gate::Opened::now(self.clock.as_ref()), submission.least_room);
+        match self.queue.submit(submission) {
+            Ok(()) => Ok(Pending { answer, end, row, opened, _places: places, room, least_room }),
+            Err(why) => Err(self.unfinished(why, row, room, least_room)),
+        }
+    }
+
+    /// Waits until it is durable. Gives the receipt of what was done, and the refusal of what was not.
+    async fn receipt(&self, asked: &Asked<'_>, pending: Pending<'_>) -> Result<Receipt, Ended> {
+        let Pending { answer, end, row, opened, _places, room, least_room } = pending;
+        let receipt = match answer.await.unwrap_or(Err(NotCommitted::Stopped)) {
             Ok(receipt) => receipt,
-            Err(NotCommitted::Conflict) => return Err(Ended::Again(row)),
-            Err(NotCommitted::Fenced) => return Err(Ended::Again(None)),
-            Err(NotCommitted::Failed(StoreError::Full)) if self.has_been_given_room(room, least_room) => {
-                return Err(Ended::Again(None));
-            }
-            Err(NotCommitted::NoRoom) => return Err(self.refuse_for_space().into()),
-            Err(other) => return Err(not_committed(other).into()),
+            Err(why) => return Err(self.unfinished(why, row, room, least_room)),
         };
-        let shut = end.map_err(|error| error.recorded_at(receipt.index()))?;
-        if call.operation.action() == Action::AssignRole
+        end.map_err(|error| error.recorded_at(receipt.index()))?;
+        if asked.action == Action::AssignRole
             // In a box: what is waited for here would lie in the future of every call otherwise.
             && let Err(error) = Box::pin(self.state.open_subjects()).await
         {
             tracing::debug!(%error, "the subject key of a new role-holder waits for the root");
         }
         if opened.lets_out(self.clock.as_ref()) {
-            return Ok(shut.release(receipt));
+            return Ok(receipt);
         }
         self.record_suppressed(receipt.index());
         let withheld = "it was done and recorded, but the result came too late to be let out; try again";
         Err(ServiceError::new(ErrorKind::Withheld, withheld).recorded_at(receipt.index()).into())
     }
 
+    /// How an attempt ends that is not in the log.
+    fn unfinished(&self, why: NotCommitted, row: Option<RowKey>, room: Room, least_room: Room) -> Ended {
+        match why {
+            NotCommitted::Conflict => Ended::Again(row),
+            NotCommitted::Fenced => Ended::Again(None),
+            NotCommitted::Failed(StoreError::Full) if self.has_been_given_room(room, least_room) => {
+                Ended::Again(None)
+            }
+            NotCommitted::NoRoom => self.refuse_for_space().into(),
+            other => not_committed(other).into(),
+        }
+    }
+
     /// Hands a submission to the sequencer and waits for its receipt.
     pub(crate) async fn commit(
         &self,
-        submission: impl FnOnce(oneshot::Sender<Result<Receipt, NotCommitted>>) -> Submission,
+        submission: impl FnOnce(Reply) -> Submission,
     ) -> Result<Receipt, NotCommitted> {
         let (reply, answer) = oneshot::channel();
         self.queue.submit(submission(reply))?;
         answer.await.map_err(|_| NotCommitted::Stopped)?
     }
 
-    async fn decide<O: Operation>(
+    async fn decide(
         &self,
         caller: &Caller,
-        call: &Call<O>,
+        asked: &Asked<'_>,
         epoch: u64,
         now: Timestamp,
         places: &Places<'_>,
     ) -> Result<Decided, Refused> {
-        let action = call.operation.action();
+        let action = asked.action;
+        if let Some(refused) = misused_code(caller, action) {
+            return Err(refused);
+        }
         // The plane, before anything is looked up: the answer discloses nothing of what exists.
         let kind = caller.principal().kind;
-        if !call.plane.serves(kind, action) || admits(kind, action).is_err() {
+        if !asked.plane.serves(kind, action) || admits(kind, action).is_err() {
             let error = ServiceError::new(ErrorKind::Denied, "you may not do this");
-            let error = error.explained(right_plane(call.plane, kind));
+            let error = error.explained(right_plane(asked.plane, kind));
             return Err(Refused::recorded(error, EntryDetail::default()));
         }
         let (target, live) = self
             .state
-            .resolve(call.operation.target(), caller.principal().home, epoch)
+            .resolve(asked.target, caller.principal().home, epoch)
             .await
             .map_err(|error| Refused::recorded(error, EntryDetail::default()))?;
         if let Some(key) = target.key_id() {
@@ -453,13 +597,13 @@ impl Road {
                 return Ok(Decided { permit, target, live, chain: kept.chain() });
             }
         }
-        Box::pin(self.decide_anew(caller, call, target, live, now, places)).await
+        Box::pin(self.decide_anew(caller, asked, target, live, now, places)).await
     }
 
-    async fn decide_anew<O: Operation>(
+    async fn decide_anew(
         &self,
         caller: &Caller,
-        call: &Call<O>,
+        asked: &Asked<'_>,
         target: Target,
         live: Option<Arc<Cached<LoadedKey>>>,
         now: Timestamp,
@@ -467,18 +611,18 @@ impl Road {
     ) -> Result<Decided, Refused> {
         // No batch waits for a decision.
         let _aside = places.set_aside();
-        let action = call.operation.action();
+        let action = asked.action;
         let key = target.key_id();
         let detail = EntryDetail { key, ..EntryDetail::default() };
         let (sequence, good_at) = (self.state.fence.sequence(), self.state.fence.epoch());
         let question = Question { caller, action, target: &target, now };
-        let contexts = distinct(call.operation.contexts());
+        let contexts = asked.items.contexts();
         let ruling = self.rule(&question, contexts, places).await;
         let Ruling { decision, chain } = ruling.map_err(|error| Refused::recorded(error, detail.clone()))?;
         let (permit, cacheable) = match decision {
             Decision::Deny(denial) => {
                 let is_of_plane = matches!(denial.reason, DenyReason::NoRule | DenyReason::Forbidden(_));
-                let plane = right_plane(call.plane, caller.principal().kind).filter(|_| is_of_plane);
+                let plane = right_plane(asked.plane, caller.principal().kind).filter(|_| is_of_plane);
                 return Err(Refused::by_policy(denial, detail, plane));
             }
             Decision::Permit { permit, cacheable } => (permit, cacheable),
@@ -527,6 +671,19 @@ impl Road {
         }
         Ok(ruling)
     }
+}
+
+/// A code enrols its holder and does nothing else, whatever rights they have; and nothing else enrols anybody.
+fn misused_code(caller: &Caller, action: Action) -> Option<Refused> {
+    let by_code = caller.credential().is_some_and(|shown| shown.kind == CredentialKind::EnrolmentCode);
+    let message = match (by_code, action == Action::Enrol) {
+        (true, true) | (false, false) => return None,
+        (true, false) => "a code is good for one thing, which is to enrol: redeem it by `claviger enrol`",
+        (false, true) => {
+            "enrolment takes a code, which a security officer makes; who has a credential renews it, by `claviger credential renew`"
+        }
+    };
+    Some(Refused::recorded(ServiceError::new(ErrorKind::Denied, message), EntryDetail::default()))
 }
 
 /// The contexts of a call's items, those that follow each other only once; one that is empty when there are none.

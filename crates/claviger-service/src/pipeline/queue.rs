@@ -308,6 +308,7 @@ mod tests {
             restricts: Vec::new(),
             epoch: 0,
             dependencies: Dependencies::default(),
+            rights: None,
             least_room: claviger_core::port::store::Room::Plenty,
             reply,
         };

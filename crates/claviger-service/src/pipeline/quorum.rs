@@ -6,6 +6,8 @@
 //! * that others must approve is asked of the rule as it is now, at every call: no permit that is remembered passes by it;
 //! * a call that waits leaves what was asked for, and nothing of what it would do.
 
+mod step;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -30,6 +32,8 @@ use crate::record::{EntryDetail, EntryHeader, EntryOutcome, reference};
 use crate::road::Road;
 use crate::standing::{Standing, are_signed};
 use crate::state::State;
+use crate::view::View;
+use step::Hindered;
 
 /// What is kept of a call that is not done.
 #[derive(Debug)]
@@ -78,25 +82,73 @@ struct Asking<'a> {
     now: Timestamp,
 }
 
+/// What lets a call be done.
+struct By {
+    /// The approval, as it is written with what is done.
+    written: Box<Approval>,
+    /// What of those who approved must still be so then.
+    expected: Vec<Change>,
+}
+
+/// What keeps a call from being done, or lets it be.
+enum Found {
+    /// It is a step of a plan, or it would be.
+    Hindered(Hindered),
+    /// It may be done.
+    May(By),
+    /// How it stands by itself.
+    Stand(Stand),
+}
+
+/// Who may approve what a call asks for, and as many as that must.
+///
+/// # Errors
+/// When rows cannot be read.
+pub(crate) async fn eligible_for(
+    asked: &Governed,
+    quorum: &Quorum,
+    view: &View<'_>,
+) -> Result<Eligible, ServiceError> {
+    let asking = Asking {
+        state: view.state,
+        deployment: &view.system.deployment,
+        requester: view.caller.principal(),
+        asked,
+        quorum,
+        why: view.why,
+        now: view.now,
+    };
+    asking.eligible().await
+}
+
 impl Road {
     /// What becomes of a call of which its operation says how many must approve it.
-    pub(super) async fn under_quorum<T>(
+    pub(super) async fn under_quorum(
         &self,
         dry_run: bool,
         admitted: &mut Admitted<'_>,
-        mut staged: Staged<T>,
-    ) -> Result<Result<Staged<T>, Refused>, Ended> {
-        let Some(mut quorum) = staged.take_quorum() else { return Ok(Ok(staged)) };
+        mut staged: Staged<()>,
+    ) -> Result<Result<Staged<()>, Refused>, Ended> {
+        let step = staged.step();
+        let mut quorum = match (staged.take_quorum(), step) {
+            (Some(quorum), _) => *quorum,
+            (None, Some(_)) => Quorum { ring: None, approvers: 0, rows: Vec::new() },
+            (None, None) => return Ok(Ok(staged)),
+        };
         quorum.rows.sort_unstable();
         quorum.rows.dedup();
         // The rule, and what it was asked of, are still the same when it is done: whoever changes them meanwhile is seen.
         let expected = quorum.rows.iter().filter_map(SeenRow::expectation).map(Change::Expect);
         let expected: Vec<_> = expected.collect();
-        if quorum.approvers == 0 {
+        if quorum.approvers == 0 && step.is_none() {
             return Ok(if dry_run { Err(Refused::dry(&staged)) } else { Ok(staged.also(expected)) });
         }
         let key = staged.details.first().and_then(|detail| detail.key);
         let Some(asked) = staged.asked().filter(|asked| sensitive::of(asked.action()).is_some()) else {
+            if let Some((plan, step)) = step {
+                let who = (admitted.caller.principal().id, admitted.header.at);
+                return Ok(Err(self.overtaken((plan, step), key, who, dry_run).await));
+            }
             let message = "the call is not one of those that others approve";
             return Ok(Err(refused(ServiceError::new(ErrorKind::Internal, message), key, None)));
         };
@@ -109,26 +161,53 @@ impl Road {
             why: admitted.why,
             now: admitted.header.at,
         };
-        let (approval, standing) = match asking.stand().await {
-            Ok(Stand::Approved(approval, standing)) => (approval, standing),
-            Ok(stand) if dry_run => return Ok(Err(refused(asking.would_wait(&stand), key, None))),
-            Ok(stand) => return Ok(Err(asking.answer(stand, key, expected).await)),
+        let found = match step {
+            Some((plan, step)) => asking.named_step(plan, step, staged.changes()).await,
+            None => asking.found(staged.changes()).await,
+        };
+        let by = match found {
+            Ok(Found::May(by)) => by,
+            Ok(Found::Stand(stand)) if dry_run => {
+                return Ok(Err(refused(asking.would_wait(&stand), key, None)));
+            }
+            Ok(Found::Stand(stand)) => return Ok(Err(asking.answer(stand, key, expected).await)),
+            Ok(Found::Hindered(hindered)) => {
+                return Ok(Err(asking.answer_step(hindered, key, expected, dry_run).await));
+            }
             Err(error) => return Ok(Err(refused(error, key, None))),
         };
         if dry_run {
             return Ok(Err(Refused::dry(&staged)));
         }
-        if names_another(&staged, &approval) {
+        if names_another(&staged, &by.written) {
             // It was approved in between: what was staged does not know of it.
             return Err(Ended::Again(None));
         }
-        let done = asking.ended(&approval, Outcome::Executed);
-        admitted.dependencies.approvers = Some(Arc::new(Approvers::new(approval.approvers())));
-        Ok(Ok(staged.also(expected).also(standing.expected).also([Change::PutApproval(done)])))
+        let By { written, expected: standing } = by;
+        admitted.dependencies.approvers = Some(Arc::new(Approvers::new(written.approvers())));
+        Ok(Ok(staged.also(expected).also(standing).also([Change::PutApproval(*written)])))
     }
 }
 
 impl Asking<'_> {
+    /// What lets it be done: others approved it by itself, or as a step of a plan. A plan itself is done step by step, and never at once.
+    async fn found(&self, changes: &[Change]) -> Result<Found, ServiceError> {
+        let is_plan = self.asked.action() == Action::ApplyPlan;
+        let stand = match self.stand().await? {
+            Stand::Approved(approval, standing) if is_plan => Stand::Waiting(approval, standing),
+            Stand::Approved(approval, standing) => {
+                let written = Box::new(self.ended(&approval, Outcome::Executed));
+                return Ok(Found::May(By { written, expected: standing.expected }));
+            }
+            stand => stand,
+        };
+        // One denial is enough, however the same is asked for.
+        if is_plan || matches!(stand, Stand::Denied(_)) {
+            return Ok(Found::Stand(stand));
+        }
+        Ok(self.step_of_a_plan(changes).await?.unwrap_or(Found::Stand(stand)))
+    }
+
     /// How it stands.
     async fn stand(&self) -> Result<Stand, ServiceError> {
         let tag = self.state.approval_tag(self.asked);
@@ -162,10 +241,11 @@ impl Asking<'_> {
             && approval.eligible == self.eligible().await?)
     }
 
-    /// Who may approve it: custodians, or whoever holds a role where a custodian is to be appointed and there are too few to appoint one.
+    /// Who may approve it: custodians; responders and security officers, of emergency access; or whoever holds a role where a custodian is
+    /// to be appointed and there are too few to appoint one.
     async fn eligible(&self) -> Result<Eligible, ServiceError> {
         if !matches!(self.asked, Governed::AssignRole { role: Role::Custodian, .. }) {
-            return Ok(Eligible::Custodians);
+            return Ok(self.usually_eligible());
         }
         let others = BTreeSet::from([self.requester.person()]);
         let custodians = self.state.eligible(Eligible::Custodians, &others, self.now).await?;
@@ -175,6 +255,14 @@ impl Asking<'_> {
         // A custodian whose row somebody altered is not among them, and makes room for nobody.
         self.state.check_principals().await?;
         Ok(Eligible::RoleHolders)
+    }
+
+    /// The same where there are enough custodians.
+    const fn usually_eligible(&self) -> Eligible {
+        match self.asked {
+            Governed::OpenBreakGlass { .. } => Eligible::Responders,
+            _ => Eligible::Custodians,
+        }
     }
 
     /// The answer to a call that is not done, with what is kept of it as long as rows are as expected.
@@ -209,8 +297,7 @@ impl Asking<'_> {
     }
 
     fn ended(&self, approval: &Approval, outcome: Outcome) -> Approval {
-        let ended = Some(ApprovalEnded { outcome, at: self.now, by: self.requester.id });
-        Approval { ended, ..approval.clone() }
+        ended_by(approval, outcome, self.now, self.requester.id)
     }
 
     /// What is written so that others can decide; with the answer to who asks.
@@ -247,6 +334,7 @@ impl Asking<'_> {
             requested_at: self.now,
             expires_at: self.now.after(rules.approval_lifetime),
             decisions: Vec::new(),
+            done: Vec::new(),
             ended: None,
             reason: self.why,
             revision: 0,
@@ -274,6 +362,7 @@ impl Asking<'_> {
             let could = able.len();
             let advice = match eligible {
                 Eligible::Custodians => "give the role `custodian` to others as well",
+                Eligible::Responders => "give the role `responder` to others as well, and each a certificate",
                 Eligible::RoleHolders => "give a role to others as well, and each a certificate",
             };
             message.push_str(&format!(
@@ -318,7 +407,7 @@ impl Asking<'_> {
             }
             Stand::New(_) => {
                 let quorum = self.quorum.approvers;
-                let who = whom(Eligible::Custodians, quorum);
+                let who = whom(self.usually_eligible(), quorum);
                 format!("it would be done once {quorum} {who} have approved it: the call itself asks them")
             }
         };
@@ -326,11 +415,17 @@ impl Asking<'_> {
     }
 }
 
+fn ended_by(approval: &Approval, outcome: Outcome, at: Timestamp, by: PrincipalId) -> Approval {
+    Approval { ended: Some(ApprovalEnded { outcome, at, by }), ..approval.clone() }
+}
+
 /// Those who approve, in words behind their number.
 const fn whom(eligible: Eligible, quorum: u8) -> &'static str {
     match (eligible, quorum) {
         (Eligible::Custodians, 1) => "custodian other than you",
         (Eligible::Custodians, _) => "custodians other than you",
+        (Eligible::Responders, 1) => "responder or security officer other than you",
+        (Eligible::Responders, _) => "responders or security officers other than you",
         (Eligible::RoleHolders, 1) => "other person with a role",
         (Eligible::RoleHolders, _) => "other persons with a role",
     }
@@ -360,8 +455,10 @@ fn keeping(error: ServiceError, key: Option<KeyId>, approval: ApprovalId, kept: 
 /// Does what is staged say that another approval than this one, or none, was given for it?
 fn names_another<T>(staged: &Staged<T>, approval: &Approval) -> bool {
     let names = |change: &Change| match change {
+        Change::PutBreakGlass(access) => access.approval != Some(approval.id),
         Change::PutKey(key) => key.destruction.is_some_and(|waits| waits.approval != Some(approval.id)),
         _ => false,
     };
-    approval.action == Action::ScheduleDestroy && staged.changes().iter().any(names)
+    matches!(approval.action, Action::OpenBreakGlass | Action::ScheduleDestroy)
+        && staged.changes().iter().any(names)
 }

@@ -13,7 +13,6 @@ use claviger_core::reason::{Reason, ReasonRecord, TextAtRest, Unasked, Why};
 use claviger_core::{Action, PrincipalId, ReasonId, Timestamp};
 
 use super::facts::not_recorded;
-use crate::call::{Call, Operation};
 use crate::error::{ErrorKind, ServiceError};
 use crate::state::State;
 
@@ -21,10 +20,14 @@ use crate::state::State;
 ///
 /// # Errors
 /// [`ErrorKind::ReasonRequired`] when a person does not say why and must, or not enough; invalid when there is nothing to say.
-pub(super) fn why_of<O: Operation>(call: &Call<O>, caller: &Caller) -> Result<Option<Why>, ServiceError> {
-    let action = call.operation.action();
-    let Some(reason) = &call.reason else {
-        let unasked = unasked(call.plane, caller.principal().kind);
+pub(super) fn why_of(
+    action: Action,
+    reason: Option<&Reason>,
+    plane: Plane,
+    caller: &Caller,
+) -> Result<Option<Why>, ServiceError> {
+    let Some(reason) = reason else {
+        let unasked = unasked(plane, caller.principal().kind);
         if unasked.is_none() && action.reasoning() == Reasoning::Must {
             return Err(required(action));
         }

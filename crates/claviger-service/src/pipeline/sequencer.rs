@@ -30,7 +30,7 @@ use tokio::sync::oneshot;
 
 use super::lanes::Lanes;
 use super::queue::{Command, Intake, Queue, queue};
-use super::submission::{NotCommitted, Submission};
+use super::submission::{NotCommitted, Submission, writes_rights};
 use crate::log::body::{self, Packer};
 use crate::log::newest::{Head, Keeper};
 use crate::log::tree::{Draft, LogTree};
@@ -305,8 +305,18 @@ impl Sequencer {
 
     /// Looks at the fence again, applies the changes and writes the entries, which lie in epoch `under`, into the batch.
     fn admit(&mut self, filling: &mut Filling, submission: Submission, under: u64) -> Result<(), End> {
-        let Submission { header, details, changes, facts, restricts, epoch, dependencies, least_room, reply } =
-            submission;
+        let Submission {
+            header,
+            details,
+            changes,
+            facts,
+            restricts,
+            epoch,
+            dependencies,
+            rights,
+            least_room,
+            reply,
+        } = submission;
         debug_assert!(restricts.is_empty());
         if self.parts.journal.room() > least_room {
             let _ = reply.send(Err(NotCommitted::NoRoom));
@@ -315,6 +325,11 @@ impl Sequencer {
         if !self.fence_off && epoch < self.epoch && self.parts.fence.affects(epoch, &dependencies) {
             self.figures.fenced.fetch_add(1, Ordering::Relaxed);
             let _ = reply.send(Err(NotCommitted::Fenced));
+            return Ok(());
+        }
+        // What is in the batch lies before it in the log, and is not counted yet.
+        if rights.is_some_and(|known| known != self.parts.fence.rights() || filling.writes_rights()) {
+            let _ = reply.send(Err(NotCommitted::Conflict));
             return Ok(());
         }
         // What is written and not recorded, or recorded and not written, could not be replayed.
@@ -405,6 +420,9 @@ impl Sequencer {
             done.waiting.iter().filter(|waiting| !waiting.changes.is_empty()).collect();
         if !changed.is_empty() {
             self.parts.fence.count_change();
+            if changed.iter().any(|waiting| waiting.changes.iter().any(writes_rights)) {
+                self.parts.fence.count_rights();
+            }
             for waiting in changed {
                 self.parts.publish.publish(&waiting.changes);
             }
@@ -555,6 +573,11 @@ impl Filling {
             waiting: Vec::new(),
             uses: Noted::new(),
         }
+    }
+
+    /// Does a call in it write a principal or a grant?
+    fn writes_rights(&self) -> bool {
+        self.waiting.iter().any(|waiting| waiting.changes.iter().any(writes_rights))
     }
 
     fn is_full(&self) -> bool {

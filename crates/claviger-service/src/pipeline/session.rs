@@ -173,6 +173,7 @@ impl Road {
                 CredentialKind::Certificate => 0,
                 CredentialKind::Token => 1,
                 CredentialKind::AccessKey => 2,
+                CredentialKind::EnrolmentCode => 3,
             },
             source_address: Some(key.1.address.to_string()),
         };
@@ -341,6 +342,7 @@ fn entry(
         restricts: Vec::new(),
         epoch,
         dependencies: Dependencies::default(),
+        rights: None,
         // Whoever writes one of these sees to it that there is room.
         least_room: Room::Reserve,
         reply,

@@ -23,17 +23,26 @@ pub(crate) struct Submission {
     /// Epoch as of which everything it rests on is good.
     pub(crate) epoch: u64,
     pub(crate) dependencies: Dependencies,
+    /// It holds only while principals and grants were written in no more commits than these.
+    pub(crate) rights: Option<u64>,
     /// The least room on the device with which it is still written.
     pub(crate) least_room: Room,
-    pub(crate) reply: oneshot::Sender<Result<Receipt, NotCommitted>>,
+    pub(crate) reply: Reply,
 }
+
+/// Where the sequencer answers, and where that arrives.
+pub(crate) type Reply = oneshot::Sender<Result<Receipt, NotCommitted>>;
+pub(crate) type Answer = oneshot::Receiver<Result<Receipt, NotCommitted>>;
 
 impl Submission {
     /// Is it written in no time: a few entries, and no change but of counts of uses?
     pub(super) fn is_small(&self) -> bool {
-        self.restricts.is_empty()
-            && self.details.as_slice().len() <= FEW_ENTRIES
-            && self.changes.iter().all(|change| matches!(change, Change::CountUses { .. }))
+        self.restricts.is_empty() && self.details.as_slice().len() <= FEW_ENTRIES && self.has_no_facts()
+    }
+
+    /// Does it change nothing that facts are about: nothing at all, or counts of uses?
+    pub(super) fn has_no_facts(&self) -> bool {
+        self.changes.iter().all(|change| matches!(change, Change::CountUses { .. }))
     }
 
     /// Does it neither restrict any of these, nor rest on one?
@@ -42,6 +51,11 @@ impl Submission {
             !self.restricts.contains(restriction) && !self.dependencies.include(*restriction)
         })
     }
+}
+
+/// Does a change write a principal or a grant?
+pub(super) const fn writes_rights(change: &Change) -> bool {
+    matches!(change, Change::PutGrant(_) | Change::PutPrincipal(_))
 }
 
 /// Why a submission is not in the log.

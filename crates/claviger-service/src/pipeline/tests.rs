@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use claviger_audit::cut::{Cut, ShardHead, ShardState};
 use claviger_audit::op::Op;
+use claviger_core::alert::AlertRule;
 use claviger_core::change::{Change, Restriction};
+use claviger_core::object::Object;
 use claviger_core::port::{Clock, Store as _};
 use claviger_core::principal::Principal;
 use claviger_core::{Action, KeyId, KeyRingId, PrincipalId, Timestamp};
@@ -18,6 +20,7 @@ use tokio::runtime::Handle;
 
 use super::*;
 use crate::governed::Governed;
+use crate::job::raise_alerts::write_within;
 use crate::log::past::Asked;
 use crate::log::who::Principals;
 use crate::open::Options;
@@ -142,6 +145,7 @@ impl Site {
             restricts,
             epoch: self.road.epoch(),
             dependencies: Dependencies::default(),
+            rights: None,
             least_room: Room::Plenty,
             reply,
         }
@@ -412,4 +416,35 @@ async fn what_an_older_release_wrote_does_not_say_who_could_use_a_key() {
 fn target_kinds_that_are_remembered_are_keys() {
     use claviger_core::target::TargetKind;
     assert!(Action::ALL.iter().filter(|a| a.is_grantable()).all(|a| a.target_kind() == TargetKind::Key));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_beyond_the_most_alerts_leaves_an_entry_and_no_row() {
+    let site = Site::open().await;
+    let (road, store) = (&site.road, &site.store);
+    let found = |number| {
+        let key = Object::Key(KeyId::from_bytes([number; 16]));
+        (AlertRule::UseWhileDestroying, Some(key))
+    };
+    let write = async |number, times| {
+        write_within(road, found(number), times, Duration::ZERO, 2).await.unwrap();
+        let open = store.count_open_alerts().await.unwrap();
+        (open, road.unraised_alerts(), road.figures().entries.load(Ordering::Relaxed))
+    };
+    let (_, _, before) = write(1, 1).await;
+    let (open, unraised, after) = write(2, 1).await;
+    assert_eq!((open, unraised, after - before), (vec![(AlertRule::UseWhileDestroying, 2)], 0, 1));
+    let (open, unraised, beyond) = write(3, 7).await;
+    assert_eq!((open, unraised, beyond - after), (vec![(AlertRule::UseWhileDestroying, 2)], 7, 1));
+    // What is open is counted all the same.
+    let (open, unraised, counted) = write(1, 4).await;
+    assert_eq!((open, unraised, counted - beyond), (vec![(AlertRule::UseWhileDestroying, 2)], 7, 1));
+    let (rule, subject) = found(1);
+    assert_eq!(store.find_open_alert(rule, subject).await.unwrap().unwrap().count, 5);
+    // Whoever causes many by one rule hides none by another.
+    write_within(road, (AlertRule::JobOverdue, None), 1, Duration::ZERO, 2).await.unwrap();
+    let open = store.count_open_alerts().await.unwrap();
+    assert_eq!(open, [(AlertRule::UseWhileDestroying, 2), (AlertRule::JobOverdue, 1)]);
+    assert_eq!(road.unraised_alerts(), 7);
+    site.road.stop().await;
 }

@@ -19,13 +19,20 @@ pub(crate) struct Fence {
     epoch: AtomicU64,
     /// Counts every committed set of changes: what a cache fill checks that it did not overlap.
     sequence: AtomicU64,
+    /// Counts every commit in which principals or grants were written: what a list of all of them is good as of.
+    rights: AtomicU64,
     deltas: RwLock<VecDeque<(u64, Box<[Restriction]>)>>,
 }
 
 impl Fence {
     pub(crate) fn new(epoch: u64, deltas: Vec<FenceDelta>) -> Self {
         let deltas = deltas.into_iter().map(|delta| (delta.epoch, delta.restrictions.into())).collect();
-        Self { epoch: AtomicU64::new(epoch), sequence: AtomicU64::new(0), deltas: RwLock::new(deltas) }
+        Self {
+            epoch: AtomicU64::new(epoch),
+            sequence: AtomicU64::new(0),
+            rights: AtomicU64::new(0),
+            deltas: RwLock::new(deltas),
+        }
     }
 
     /// The epoch in force.
@@ -67,6 +74,17 @@ impl Fence {
     /// Counts a published set of changes. Called by the sequencer before it drops what it outdated.
     pub(crate) fn count_change(&self) {
         self.sequence.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// In how many commits principals or grants were written. Whoever asks before they read them, and commits only while it is still that
+    /// many, has read them as of one instant: what was committed meanwhile, whether they saw it or not, is counted by then.
+    pub(crate) fn rights(&self) -> u64 {
+        self.rights.load(Ordering::Acquire)
+    }
+
+    /// Counts a commit in which principals or grants were written. Called by the sequencer.
+    pub(crate) fn count_rights(&self) {
+        self.rights.fetch_add(1, Ordering::AcqRel);
     }
 }
 

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use claviger_access::Cacheable;
 use claviger_audit::fact::VeilKey;
 use claviger_audit::identity::SubjectKey;
+use claviger_core::alert::Alert;
 use claviger_core::asset::Asset;
 use claviger_core::change::{Chain, Change, Dependencies};
 use claviger_core::governance::Governance;
@@ -35,6 +36,7 @@ pub(crate) use live::{LoadedKey, Older};
 pub(crate) use rights::{Pairs, Question, Ruling, honoured};
 use subjects::Subjects;
 
+use crate::alerts::Alerts;
 use crate::error::{ErrorKind, ServiceError};
 use crate::evaluations::Evaluations;
 use crate::evidence_key::AnnouncedKey;
@@ -145,6 +147,8 @@ pub(crate) struct State {
     pub(crate) scans: Scans,
     /// Runs of the evaluation of the controls.
     pub(crate) evaluations: Evaluations,
+    /// Alerts, as far as they are in memory.
+    pub(crate) alerts: Alerts,
     /// Signs evidence packs beside the root.
     pub(crate) evidence_key: AnnouncedKey,
     keys: Cache<KeyId, Arc<Cached<LoadedKey>>>,
@@ -193,6 +197,7 @@ impl State {
             self_tests: SelfTests::default(),
             scans: Scans::default(),
             evaluations: Evaluations::default(),
+            alerts: Alerts::new(),
             evidence_key: AnnouncedKey::default(),
             keys: Cache::new(memory.keys),
             names: Cache::new(memory.keys),
@@ -547,6 +552,7 @@ impl Publish for Forget {
                 Change::PutAsset(Asset { revision: 0, .. }) => {
                     state.assets_made.fetch_add(1, Ordering::AcqRel);
                 }
+                Change::PutAlert(alert @ Alert { revision: 0, .. }) => state.alerts.tell(alert),
                 Change::PutGovernance(_) => drop(state.known_governance().take()),
                 Change::PutLogTime(record) => state.time.adopt(record),
                 // A permit says what is allowed and is only ever outdated by a restriction, which the fence shows.
@@ -555,8 +561,10 @@ impl Publish for Forget {
                 | Change::ExpectNoAlias(_)
                 | Change::ExpectNone { .. }
                 | Change::NoteFacts(_)
+                | Change::PutAlert(_)
                 | Change::PutApproval(_)
                 | Change::PutAsset(_)
+                | Change::PutBreakGlass(_)
                 | Change::PutDeclaration(_)
                 | Change::PutFactHead(_)
                 | Change::PutGrant(_)
@@ -564,6 +572,7 @@ impl Publish for Forget {
                 | Change::PutNode(_)
                 | Change::PutPolicyDocument(_)
                 | Change::PutReason(_)
+                | Change::PutReview(_)
                 | Change::PutRightsReview(_)
                 | Change::PutVeil(_)
                 | Change::RemoveVeil(_)

@@ -76,7 +76,7 @@ fn hmac(key: &[u8], data: &str) -> [u8; 32] {
 
 async fn make(deployment: &Deployment, who: &str, what: NewCredential) -> Result<NewlyMade, ServiceError> {
     let principal = PrincipalRef::Name(who.parse().unwrap());
-    let create = CreateCredential { principal, label: "sdk".parse().unwrap(), what };
+    let create = CreateCredential { principal, label: "sdk".parse().unwrap(), what, to_confirm: false };
     // Otto grants to applications, so that it is not Otto who makes them a credential.
     let by = if deployment.has_strict_uses(who).await { "olga" } else { "ada" };
     Ok(deployment.ask(by, create).await?.output)
@@ -256,7 +256,7 @@ async fn access_keys_are_for_applications_and_for_a_while() {
     make(&deployment, "app", NewCredential::ShortLived { lifetime: HOUR * 12 }).await.unwrap();
     for what in [NewCredential::AccessKey { lifetime: HOUR }, NewCredential::ShortLived { lifetime: HOUR }] {
         let principal = PrincipalRef::Name("ada".parse().unwrap());
-        let own = CreateCredential { principal, label: "sdk".parse().unwrap(), what };
+        let own = CreateCredential { principal, label: "sdk".parse().unwrap(), what, to_confirm: false };
         let refused = deployment.ask("ada", own).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
         assert!(refused.public_message().contains("access keys are for applications"));

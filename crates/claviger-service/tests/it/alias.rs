@@ -193,7 +193,8 @@ async fn at_home() -> Deployment {
                 expires_at: deployment.clock.wall().after(crate::deployment::DAY),
             };
             let principal = PrincipalRef::Name(app.parse().unwrap());
-            let credential = CreateCredential { principal, label: "tls".parse().unwrap(), what };
+            let credential =
+                CreateCredential { principal, label: "tls".parse().unwrap(), what, to_confirm: false };
             deployment.ask("ada", credential).await.unwrap();
             deployment.ask("otto", everything(app, ring)).await.unwrap();
         }

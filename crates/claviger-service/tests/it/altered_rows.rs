@@ -13,8 +13,8 @@ use claviger_crypto::envelope::Context;
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::usage::{Encrypt, ReadPublicKey, UseKey};
 use claviger_service::operation::{
-    ChangeKeyState, CheckIndexes, CreateAlias, ReadEntries, ReadKey, ReadSystem, RemoveAlias, RevokeGrant,
-    ScheduleDestroy,
+    ChangeKeyState, CheckIndexes, CloseAlert, CloseBreakGlass, CloseReview, CreateAlias, ReadEntries,
+    ReadKey, ReadSystem, RemoveAlias, RevokeGrant, ScheduleDestroy,
 };
 use claviger_service::{ErrorKind, KeyRef, ServiceError};
 use rusqlite::Connection;
@@ -23,6 +23,7 @@ use rusqlite::types::Value;
 use claviger_testkit::older::OLDER;
 
 use crate::deployment::{DAY, Deployment};
+use crate::edited_rows::emergencies;
 
 fn id(key: &KeyRecord) -> KeyRef {
     KeyRef::Id(key.key.id)
@@ -73,7 +74,16 @@ async fn a_call_that_would_rest_on_an_edited_row_is_refused_and_the_log_says_so_
         ("UPDATE grants SET operations = 'encrypt,decrypt'", Kind::Grant),
         ("UPDATE grants SET conditions = NULL, name = 'x'", Kind::Grant),
         ("UPDATE principal SET roles = 'administrator' WHERE name = 'app'", Kind::Principal),
+        (
+            "UPDATE principal SET capacities = 'ciso=' || lower(hex(zeroblob(16))) WHERE name = 'app'",
+            Kind::Principal,
+        ),
         ("UPDATE credential SET expires_at = expires_at + 1", Kind::Credential),
+        (
+            "UPDATE credential SET awaits_confirmation = 1 \
+             WHERE principal = (SELECT id FROM principal WHERE name = 'app')",
+            Kind::Credential,
+        ),
         ("UPDATE ring SET quorum = 0 WHERE name = 'orders'", Kind::Ring),
         ("UPDATE key SET data_class = 'internal'", Kind::Key),
         ("UPDATE key_version SET protect_uses = protect_uses + 1", Kind::Version),
@@ -101,6 +111,38 @@ async fn a_call_that_would_rest_on_an_edited_row_is_refused_and_the_log_says_so_
         // What does not rest on the row goes on.
         let other = deployment.key_in("other", "main", Purpose::Encrypt, Spec::Aes256Gcm).await;
         deployment.ask("vera", ReadKey { key: id(&other) }).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_must_look_at_is_not_dealt_with_on_an_edited_row() {
+    let kind = |table: &str| match table {
+        "alert" => Kind::Alert,
+        "break_glass" => Kind::BreakGlass,
+        _ => Kind::Review,
+    };
+    for (table, edited) in [
+        // As if it were about something else, somebody had looked at it, it had ended at once or others had opened it, or there were more time.
+        ("alert", "SET subject = x''"),
+        ("alert", "SET triaged_by = zeroblob(16), triaged_at = 1"),
+        ("break_glass", "SET closed_by = opened_by, closed_at = opened_at"),
+        ("break_glass", "SET holder = opened_by, opened_by = holder"),
+        ("review", "SET due_at = due_at + 1"),
+        ("review", "SET tag = NULL"),
+    ] {
+        let deployment = Deployment::build().await;
+        let there = emergencies(&deployment).await;
+        let sql = format!("UPDATE {table} {edited}");
+        let deployment = deployment.restart_after(|database| edit(database, &sql)).await;
+        let refused = match table {
+            "alert" => deployment.ask("otto", CloseAlert { alert: there.alerts[0] }).await.err(),
+            "break_glass" => {
+                deployment.ask("olga", CloseBreakGlass { access: there.accesses[0] }).await.err()
+            }
+            _ => deployment.ask("olga", CloseReview { review: there.reviews[0] }).await.err(),
+        };
+        assert_eq!(refused.map(|error| error.kind()), Some(ErrorKind::RowAltered), "{sql}");
+        assert_eq!(reported(&deployment, 1).await[0][0], kind(table).code(), "{sql}");
     }
 }
 
@@ -191,7 +233,8 @@ async fn each_row_is_looked_at_after_a_start_though_nobody_asks_for_it() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let figures = deployment.road.row_figures();
-    assert!(figures.is_done && figures.checked == figures.rows && figures.rows > 8, "{figures:?}");
+    // Beside those that there were, it may meet the alert that the edit raised.
+    assert!(figures.is_done && figures.checked >= figures.rows && figures.rows > 8, "{figures:?}");
     assert_eq!(deployment.ask("vera", ReadSystem {}).await.unwrap().output.rows, figures);
 }
 

@@ -309,8 +309,12 @@ impl History {
             chain: Vec::new(),
             expires_at: now.after(DAY * 3650),
         };
-        let create =
-            CreateCredential { principal: principal("carl-2"), label: "card".parse().unwrap(), what };
+        let create = CreateCredential {
+            principal: principal("carl-2"),
+            label: "card".parse().unwrap(),
+            what,
+            to_confirm: false,
+        };
         deciding.deployment.ask("olga", create).await.unwrap();
         let assign = AssignRole { principal: principal("carl-2"), role: Role::Custodian };
         deciding.deployment.ask("otto", assign).await.unwrap();

@@ -7,7 +7,7 @@ use claviger_audit::approval::{Form, holds, signed_bytes};
 use claviger_audit::declaration::public_key_of;
 use claviger_core::action::Plane;
 use claviger_core::approval::{Approval, Outcome, Verdict};
-use claviger_core::declaration::SigningMethod;
+use claviger_core::declaration::{BuildSort, SigningMethod};
 use claviger_core::grant::Conditions;
 use claviger_core::key::{
     DataClass, DestructionBlocked, Event, KeyRecord, Labels, Origin, PlaintextDataKeys, RequiredContext,
@@ -21,7 +21,7 @@ use claviger_core::{Action, ApprovalId, CredentialId, ListenerName, PrincipalId,
 use claviger_service::operation::*;
 use claviger_service::{Call, ErrorKind, KeyRef, Presented, PrincipalRef, RingRef, ServiceError};
 
-use crate::declarations::{Signer, parameter};
+use crate::declarations::{Signer, build, parameter};
 use crate::deployment::{ADA, APP, DAY, Deployment, OLGA, OTTO, Person, VERA, certificate_of, system};
 use crate::evidence::{hold, states};
 
@@ -121,7 +121,12 @@ impl Deciding {
             chain: Vec::new(),
             expires_at: self.deployment.clock.wall().after(DAY * 365),
         };
-        let create = CreateCredential { principal: principal(name), label: "card".parse().unwrap(), what };
+        let create = CreateCredential {
+            principal: principal(name),
+            label: "card".parse().unwrap(),
+            what,
+            to_confirm: false,
+        };
         self.deployment.ask("otto", create).await.unwrap();
         let assign = || AssignRole { principal: principal(name), role };
         if let Err(error) = self.deployment.ask("olga", assign()).await {
@@ -203,7 +208,12 @@ pub(crate) async fn custodian(deployment: &Deployment, name: &str) -> Signer {
             chain: Vec::new(),
             expires_at: deployment.clock.wall().after(DAY * 3650),
         };
-        let create = CreateCredential { principal: principal(name), label: "card".parse().unwrap(), what };
+        let create = CreateCredential {
+            principal: principal(name),
+            label: "card".parse().unwrap(),
+            what,
+            to_confirm: false,
+        };
         deployment.ask("otto", create).await.unwrap();
         let assign = AssignRole { principal: principal(name), role: Role::Custodian };
         deployment.ask("olga", assign).await.unwrap();
@@ -605,7 +615,12 @@ async fn a_bearer_token_decides_nothing_and_neither_does_another_certificate() {
     let key = deciding.key("cards").await;
     let id = deciding.asked("ada", destroy(&key)).await;
     let what = NewCredential::Token { lifetime: DAY };
-    let create = CreateCredential { principal: principal("carl"), label: "token".parse().unwrap(), what };
+    let create = CreateCredential {
+        principal: principal("carl"),
+        label: "token".parse().unwrap(),
+        what,
+        to_confirm: false,
+    };
     let token = shown(deployment.ask("carl", create).await.unwrap().output.token.unwrap());
     let error =
         refused(deployment.ask_with(token, deciding.approval_of("carl", id).await).await, ErrorKind::Denied);
@@ -963,6 +978,7 @@ async fn roles_and_credentials_of_those_who_have_rights_are_under_the_rule_of_th
         principal: principal("nora"),
         label: "token".parse().unwrap(),
         what: NewCredential::Token { lifetime: DAY },
+        to_confirm: false,
     };
     let id = deciding.approved("otto", token()).await;
     let executed = deciding.execute("otto", id).await.unwrap();
@@ -972,8 +988,12 @@ async fn roles_and_credentials_of_those_who_have_rights_are_under_the_rule_of_th
     // What came with a call comes with it again.
     let expires_at = deployment.clock.wall().after(DAY * 365);
     let what = || NewCredential::Certificate { der: certificate_of("nora"), chain: Vec::new(), expires_at };
-    let certificate =
-        || CreateCredential { principal: principal("nora"), label: "card".parse().unwrap(), what: what() };
+    let certificate = || CreateCredential {
+        principal: principal("nora"),
+        label: "card".parse().unwrap(),
+        what: what(),
+        to_confirm: false,
+    };
     let id = deciding.approved("otto", certificate()).await;
     let error = refused(deciding.execute("otto", id).await, ErrorKind::InvalidArgument);
     assert!(error.public_message().contains("repeat the call itself"), "{error}");
@@ -985,6 +1005,7 @@ async fn roles_and_credentials_of_those_who_have_rights_are_under_the_rule_of_th
         principal: principal("pia"),
         label: label.parse().unwrap(),
         what: NewCredential::Token { lifetime: DAY },
+        to_confirm: false,
     };
     let made = deployment.ask("otto", token("first")).await.unwrap().output;
     let first = crate::approvals::shown(made.token.unwrap());
@@ -1001,7 +1022,12 @@ async fn roles_and_credentials_of_those_who_have_rights_are_under_the_rule_of_th
     // One's own is free, and so is that of an application without rights.
     for (who, of) in [("vera", "vera"), ("ada", "app")] {
         let what = NewCredential::Token { lifetime: DAY };
-        let create = CreateCredential { principal: principal(of), label: "own".parse().unwrap(), what };
+        let create = CreateCredential {
+            principal: principal(of),
+            label: "own".parse().unwrap(),
+            what,
+            to_confirm: false,
+        };
         deployment.ask(who, create).await.unwrap();
     }
     hold(deployment).await;
@@ -1022,7 +1048,12 @@ async fn where_there_are_too_few_custodians_others_with_a_role_appoint_one() {
             chain: Vec::new(),
             expires_at: deployment.clock.wall().after(DAY * 365),
         };
-        let create = CreateCredential { principal: principal(name), label: "card".parse().unwrap(), what };
+        let create = CreateCredential {
+            principal: principal(name),
+            label: "card".parse().unwrap(),
+            what,
+            to_confirm: false,
+        };
         deployment.ask("olga", create).await.unwrap();
     }
     // Anything else takes custodians, of whom there are none.
@@ -1097,7 +1128,12 @@ async fn approvals_of_those_with_a_role_are_over_once_there_are_custodians() {
             chain: Vec::new(),
             expires_at: deciding.deployment.clock.wall().after(DAY * 365),
         };
-        let create = CreateCredential { principal: principal(name), label: "card".parse().unwrap(), what };
+        let create = CreateCredential {
+            principal: principal(name),
+            label: "card".parse().unwrap(),
+            what,
+            to_confirm: false,
+        };
         deciding.deployment.ask("olga", create).await.unwrap();
     }
     let deployment = &deciding.deployment;
@@ -1225,6 +1261,18 @@ async fn parameters_erasures_and_imports_are_approved_and_nothing_beside_them() 
     deciding.approved("otto", withdraw()).await;
     let withdrawn = deployment.ask("otto", withdraw()).await.unwrap().output;
     assert!(withdrawn.row.withdrawal.is_some());
+
+    let may_run = || build(BuildSort::Build, [3; 32]);
+    let id = deciding.approved("ada", may_run()).await;
+    // Neither another program nor the same bytes as a configuration are what was approved.
+    for other in [build(BuildSort::Build, [4; 32]), build(BuildSort::Configuration, [3; 32])] {
+        assert_ne!(deciding.asked("ada", other).await, id);
+    }
+    let made = deployment.ask("ada", may_run()).await.unwrap().output;
+    assert_eq!(deciding.standing(id).await.0, ApprovalState::Executed);
+    let withdraw = || WithdrawDeclaration { declaration: made.row.id };
+    deciding.approved("otto", withdraw()).await;
+    deployment.ask("otto", withdraw()).await.unwrap();
 
     deployment.ask("olga", person("nora", None)).await.unwrap();
     deployment.ask("olga", RevokePrincipal { principal: principal("nora") }).await.unwrap();

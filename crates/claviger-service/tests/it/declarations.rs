@@ -4,7 +4,8 @@
 use claviger_audit::declaration::{decode, signed_bytes};
 use claviger_audit::fact::{Field, OpenRow};
 use claviger_core::declaration::{
-    Attestation, Claim, DeclarationKind, Declared, Document, DocumentSort, Parameter, SigningMethod, Supply,
+    Attestation, Build, BuildSort, Claim, DeclarationKind, Declared, Document, DocumentSort, Parameter,
+    PolicyFiles, SigningMethod, Supply,
 };
 use claviger_core::object::Object;
 use claviger_core::port::Store as _;
@@ -57,7 +58,8 @@ impl Signer {
             expires_at: deployment.clock.wall().after(DAY * 90),
         };
         let principal = PrincipalRef::Name(who.parse().unwrap());
-        let create = CreateCredential { principal, label: "signing".parse().unwrap(), what };
+        let create =
+            CreateCredential { principal, label: "signing".parse().unwrap(), what, to_confirm: false };
         deployment.ask(who, create).await?;
         Ok(signer)
     }
@@ -81,12 +83,21 @@ impl Signer {
         self.signed_for(&self.deployment, now)
     }
 
+    /// That statement about these objects, signed now and good for a year.
+    pub(crate) fn states(&self, statement: &str, scope: Vec<Object>, now: Timestamp) -> Attest {
+        self.states_for(&self.deployment, statement, scope, now)
+    }
+
     fn signed_for(&self, deployment: &Name, now: Timestamp) -> Attest {
+        self.states_for(deployment, "ATT-POLICY", vec![Object::Asset(AssetId::from_bytes([9; 16]))], now)
+    }
+
+    fn states_for(&self, deployment: &Name, statement: &str, scope: Vec<Object>, now: Timestamp) -> Attest {
         let claim = Claim {
             deployment: deployment.clone(),
-            statement: "ATT-POLICY".parse().unwrap(),
+            statement: statement.parse().unwrap(),
             statement_digest: [7; 32],
-            scope: vec![Object::Asset(AssetId::from_bytes([9; 16]))],
+            scope,
             signed_at: now,
             valid_until: now.after(DAY * 365),
             evidence: vec![[8; 32]],
@@ -124,6 +135,15 @@ fn document(covers: usize) -> Declared {
         next_review_at: Timestamp::from_micros(2),
         covers: (0..covers).map(|number| format!("control {number}").parse().unwrap()).collect(),
     })
+}
+
+pub(crate) fn build(sort: BuildSort, digest: [u8; 32]) -> Declare {
+    let declared = Declared::Build(Build { sort, digest, effective_from: Timestamp::from_micros(1) });
+    Declare { declared, text: SAID.to_owned() }
+}
+
+fn compared(compared_at: Timestamp) -> Declared {
+    Declared::PolicyFiles(PolicyFiles { digest: [6; 32], differences: 2, compared_at })
 }
 
 fn supply(responsible: Option<PrincipalId>) -> Supply {
@@ -195,6 +215,9 @@ async fn what_is_declared_is_read_as_it_was_said_and_the_log_has_it_without_peop
         ("ada", Declared::Device(supply(Some(ada)))),
         ("otto", Declared::Module(supply(None))),
         ("otto", Declared::Supplier(supply(None))),
+        ("ada", build(BuildSort::Build, [3; 32]).declared),
+        ("otto", build(BuildSort::Configuration, [4; 32]).declared),
+        ("ada", compared(deployment.clock.wall())),
     ] {
         declare(&deployment, who, Declare { declared, text: SAID.to_owned() }).await;
     }
@@ -202,7 +225,10 @@ async fn what_is_declared_is_read_as_it_was_said_and_the_log_has_it_without_peop
 
     let parameters = list(&deployment, Some(DeclarationKind::Parameter), None).await;
     assert_eq!((parameters.len(), parameters.is_sorted()), (2, true));
-    assert_eq!(list(&deployment, None, None).await.len(), 6);
+    assert_eq!(list(&deployment, None, None).await.len(), 9);
+    assert_eq!(list(&deployment, Some(DeclarationKind::Build), None).await.len(), 2);
+    assert_eq!(list(&deployment, None, Some("configuration")).await.len(), 1);
+    assert_eq!(list(&deployment, Some(DeclarationKind::PolicyFiles), Some("policy_files")).await.len(), 1);
     assert_eq!(list(&deployment, None, Some("access_review_days")).await, [made.row.id]);
     assert_eq!(list(&deployment, Some(DeclarationKind::Device), Some("hsm")).await.len(), 1);
     assert_eq!(list(&deployment, None, Some("hsm")).await.len(), 3);
@@ -218,7 +244,7 @@ async fn what_is_declared_is_read_as_it_was_said_and_the_log_has_it_without_peop
     assert!(!bytes.windows(SAID.len()).any(|window| window == SAID.as_bytes()));
     hold(&deployment).await;
     let deployment = deployment.restart().await;
-    assert_eq!(list(&deployment, None, None).await.len(), 6);
+    assert_eq!(list(&deployment, None, None).await.len(), 9);
     hold(&deployment).await;
 }
 
@@ -238,6 +264,10 @@ async fn what_cannot_be_declared_is_refused() {
         (one().declared, long.as_str(), ErrorKind::InvalidArgument),
         (document(65), SAID, ErrorKind::InvalidArgument),
         (Declared::Device(supply(Some(app))), SAID, ErrorKind::InvalidArgument),
+        // What a node says that cannot read its program, and what was compared at another time.
+        (build(BuildSort::Build, [0; 32]).declared, SAID, ErrorKind::InvalidArgument),
+        (compared(deployment.clock.in_seconds(-600)), SAID, ErrorKind::InvalidArgument),
+        (compared(deployment.clock.in_seconds(600)), SAID, ErrorKind::InvalidArgument),
         (Declared::Device(supply(Some(nobody))), SAID, ErrorKind::NotFound),
     ] {
         let what = Declare { declared: declared.clone(), text: text.to_owned() };
@@ -379,7 +409,7 @@ async fn a_token_signs_nothing_and_neither_does_a_certificate_that_was_revoked()
     let signer = Signer::of(&deployment, "ada").await.unwrap();
     let what = NewCredential::Token { lifetime: DAY };
     let principal = PrincipalRef::Name("ada".parse().unwrap());
-    let create = CreateCredential { principal, label: "token".parse().unwrap(), what };
+    let create = CreateCredential { principal, label: "token".parse().unwrap(), what, to_confirm: false };
     let token = shown(deployment.ask("ada", create).await.unwrap().output.token.unwrap());
     let error = deployment.ask_with(token, signer.signed(deployment.clock.wall())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied);

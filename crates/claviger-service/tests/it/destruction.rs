@@ -284,7 +284,7 @@ async fn a_destruction_that_its_ring_blocks_stays_scheduled_and_is_entered_once(
         deployment.road.do_what_is_due().await;
     }
     let entries = deployment.road.figures().size.load(Ordering::Relaxed) - before;
-    assert_eq!(entries, 2, "one of the destruction, and the snapshot of the day");
+    assert_eq!(entries, 3, "one of the destruction, one of the alert about it, and the snapshot of the day");
     assert_eq!(states(&deployment, key.key.id).await, [(State::Active, State::Suspended)]);
     let record = deployment.ask("vera", ReadKey { key: id(&key) }).await.unwrap().output;
     assert_eq!(record.destruction_blocked(), Some(DestructionBlocked::Quorum(2)));

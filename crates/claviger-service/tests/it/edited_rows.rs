@@ -5,14 +5,21 @@ use std::time::Duration;
 
 use claviger_audit::fact::show_field;
 use claviger_audit::verify::{Comparison, Verified};
+use claviger_core::break_glass::BreakGlassVerdict;
+use claviger_core::capacity::Capacity;
 use claviger_core::grant::Conditions;
 use claviger_core::key::{DataClass, KeyRecord, Labels, RotatedKeys};
 use claviger_core::object::{Kind, Object, RowCursor};
 use claviger_core::port::Store as _;
-use claviger_core::{Action, KeyRingId, Purpose, Spec};
+use claviger_core::port::store::{AlertFilter, Page};
+use claviger_core::principal::PrincipalKind;
+use claviger_core::review::{ReviewDecision, ReviewScope, ReviewSubject};
+use claviger_core::{Action, AlertId, BreakGlassId, KeyRingId, Purpose, ReviewId, Spec};
 use claviger_service::operation::{
-    CreateAlias, CreateAsset, CreateCredential, CreateGrant, GrantOn, KeyPatch, LabelPatch, NewCredential,
-    ReadRows, RingPatch, ScheduleDestroy, SetGovernance, UpdateKey, UpdateRing, WithdrawDeclaration,
+    AssignCapacity, CloseAlert, CloseBreakGlass, CloseReview, CreateAlias, CreateAsset, CreateCredential,
+    CreateGrant, CreatePrincipal, DecideReview, GrantOn, ItemRef, KeyPatch, LabelPatch, NewCredential,
+    OpenBreakGlass, OpenReview, ReadRows, ReviewBreakGlass, RingPatch, ScheduleDestroy, SetGovernance,
+    TriageAlert, UpdateKey, UpdateRing, WithdrawDeclaration,
 };
 use claviger_service::{KeyRef, PrincipalRef, RingRef};
 use claviger_testkit::older::{OLDER, WITHOUT_FACTS};
@@ -21,14 +28,16 @@ use rusqlite::types::Value;
 
 use crate::approvals::{approval, custodian, denial, pending};
 use crate::declarations::parameter;
-use crate::deployment::{DAY, Deployment};
-use crate::evidence::{differences, replay};
+use crate::deployment::{DAY, Deployment, certificate_of};
+use crate::evidence::{differences, is_raised_since, replay};
 
 /// Tables of objects, with what names a row of each.
-const TABLES: [(&str, &[&str]); 12] = [
+const TABLES: [(&str, &[&str]); 15] = [
+    ("alert", &["id"]),
     ("alias", &["name"]),
     ("approval", &["id"]),
     ("asset", &["id"]),
+    ("break_glass", &["id"]),
     ("credential", &["id"]),
     ("declaration", &["id"]),
     ("governance", &["id"]),
@@ -37,17 +46,95 @@ const TABLES: [(&str, &[&str]); 12] = [
     ("key_version", &["key", "number"]),
     ("principal", &["id"]),
     ("reason", &["id"]),
+    ("review", &["id"]),
     ("ring", &["id"]),
 ];
 
 /// A deployment with objects of every kind, and most of what they can say.
 async fn furnished() -> Deployment {
     let deployment = Deployment::build().await;
+    emergencies(&deployment).await;
     furnish(&deployment).await;
+    // The newest person answers for something.
+    let assign = AssignCapacity { principal: principal("carl"), capacity: Capacity::Dpo };
+    deployment.ask("olga", assign).await.unwrap();
     deployment
 }
 
-/// Makes them in a deployment without rings.
+/// What people did with what others must look at: emergency access, an alert and a review.
+pub(crate) struct Emergencies {
+    /// What is open, and what was closed and reviewed.
+    pub(crate) accesses: [BreakGlassId; 2],
+    /// That each of them was opened; the second is closed.
+    pub(crate) alerts: [AlertId; 2],
+    /// One that is open, and one that was closed.
+    pub(crate) reviews: [ReviewId; 2],
+}
+
+/// Has people do it, before there is anything else in the deployment than those who begin it.
+pub(crate) async fn emergencies(deployment: &Deployment) -> Emergencies {
+    let key = deployment.key("vault", Purpose::Encrypt, Spec::Aes128Gcm).await;
+    let create = CreatePrincipal {
+        name: "nora".parse().unwrap(),
+        kind: PrincipalKind::Human,
+        home: None,
+        environment: None,
+        same_person_as: None,
+    };
+    deployment.ask("otto", create).await.unwrap();
+    let expires_at = deployment.clock.wall().after(DAY * 3650);
+    let what = NewCredential::Certificate { der: certificate_of("nora"), chain: Vec::new(), expires_at };
+    let label = "card".parse().unwrap();
+    let create = CreateCredential { principal: principal("nora"), label, what, to_confirm: false };
+    deployment.ask("otto", create).await.unwrap();
+    let open = async || {
+        let keys = vec![KeyRef::Id(key.key.id)];
+        let open = OpenBreakGlass { holder: principal("nora"), keys, lifetime: None };
+        deployment.ask("olga", open).await.unwrap().output.id
+    };
+    let accesses = [open().await, open().await];
+    let access = accesses[1];
+    deployment.ask("olga", CloseBreakGlass { access }).await.unwrap();
+    let verdict = BreakGlassVerdict::Justified;
+    deployment.ask("ada", ReviewBreakGlass { access, verdict }).await.unwrap();
+    let raised = async |access| {
+        let filter = AlertFilter { subject: Some(Object::BreakGlass(access)), ..AlertFilter::default() };
+        let found = deployment.store.list_alerts(filter, Page { after: None, limit: 9 }).await.unwrap();
+        let [alert] = found.as_slice() else { panic!("{found:?}") };
+        alert.id
+    };
+    let alerts = [raised(accesses[0]).await, raised(accesses[1]).await];
+    deployment.ask("otto", TriageAlert { alert: alerts[1] }).await.unwrap();
+    deployment.ask("otto", CloseAlert { alert: alerts[1] }).await.unwrap();
+    let reviews = [review(deployment).await, review(deployment).await];
+    deployment.ask("olga", CloseReview { review: reviews[1] }).await.unwrap();
+    Emergencies { accesses, alerts, reviews }
+}
+
+/// Opens a review of what people have, of which everything stays.
+async fn review(deployment: &Deployment) -> ReviewId {
+    let open = OpenReview::new(ReviewScope::Humans, None, DAY * 30);
+    let id = deployment.ask("otto", open).await.unwrap().output.id;
+    let opened = deployment.store.find_review(id).await.unwrap().unwrap();
+    for item in &opened.items {
+        // Nobody decides on what they have themselves.
+        let by = if item.subject.principal() == opened.opened_by { "olga" } else { "otto" };
+        let ring = match item.subject {
+            ReviewSubject::Office(_) => None,
+            ReviewSubject::Uses(_, ring) => Some(RingRef::Id(ring)),
+        };
+        let named = ItemRef { principal: PrincipalRef::Id(item.subject.principal()), ring };
+        let decisions = vec![(named, ReviewDecision::Keep)];
+        deployment.ask(by, DecideReview { review: id, decisions }).await.unwrap();
+    }
+    id
+}
+
+fn principal(name: &str) -> PrincipalRef {
+    PrincipalRef::Name(name.parse().unwrap())
+}
+
+/// Makes them in a deployment that has no ring, or that of [`emergencies`].
 pub(crate) async fn furnish(deployment: &Deployment) {
     let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes128Gcm).await;
     deployment.key("signing", Purpose::Sign, Spec::EcP256).await;
@@ -75,7 +162,7 @@ pub(crate) async fn furnish(deployment: &Deployment) {
     let app = || PrincipalRef::Name("app".parse().unwrap());
     let lifetime = Duration::from_secs(3600);
     let what = NewCredential::ShortLived { lifetime };
-    let made = CreateCredential { principal: app(), label: "sdk".parse().unwrap(), what };
+    let made = CreateCredential { principal: app(), label: "sdk".parse().unwrap(), what, to_confirm: false };
     deployment.ask("ada", made).await.unwrap();
     let conditions = Conditions {
         context_equals: vec![("tenant".into(), "7".into())],
@@ -113,13 +200,14 @@ async fn approvals(deployment: &Deployment, key: &KeyRecord) {
     }
 }
 
-/// What differs, or that a row does not read.
+/// What differs, or that a row does not read. Alerts that the server raises about the edits are none.
 async fn found(deployment: &Deployment, verified: &Verified) -> bool {
     let mut comparison = Comparison::new(&verified.objects);
     let mut from = RowCursor::default();
     loop {
         let Ok(page) = deployment.ask("vera", ReadRows { from, limit: 1000 }).await else { return true };
-        page.output.rows.iter().for_each(|row| comparison.see(row));
+        let rows = page.output.rows.iter().filter(|row| !is_raised_since(verified, row));
+        rows.for_each(|row| comparison.see(row));
         match page.output.next {
             Some(next) => from = next,
             None => return !comparison.finish().is_empty(),
@@ -173,7 +261,9 @@ fn columns_of(database: &Connection, table: &str) -> Vec<(String, String)> {
 /// The values of the newest row.
 fn row_of(database: &Connection, table: &str, columns: &[String]) -> Vec<Value> {
     let made = match table {
+        "alert" => "raised_at",
         "approval" => "requested_at",
+        "break_glass" | "review" => "opened_at",
         "declaration" => "declared_at",
         "governance" => "set_at",
         "reason" => "given_at",
@@ -227,14 +317,40 @@ async fn rows_that_are_taken_out_put_in_or_made_another_are_named() {
             "roles",
         ),
         (
-            "UPDATE grants SET operations = 'encrypt,decrypt'",
-            "UPDATE grants SET operations = 'encrypt'",
+            "UPDATE grants SET operations = 'encrypt,decrypt' WHERE name = 'first'",
+            "UPDATE grants SET operations = 'encrypt' WHERE name = 'first'",
             "operations",
         ),
         (
             "UPDATE ring SET quorum = 0 WHERE name = 'orders'",
             "UPDATE ring SET quorum = 2 WHERE name = 'orders'",
             "quorum",
+        ),
+        (
+            "UPDATE principal SET capacities = replace(capacities, 'dpo', 'ciso') WHERE name = 'carl'",
+            "UPDATE principal SET capacities = replace(capacities, 'ciso', 'dpo') WHERE name = 'carl'",
+            "capacities",
+        ),
+        (
+            "UPDATE credential SET awaits_confirmation = 1 WHERE principal = (SELECT id FROM principal WHERE name = 'app')",
+            "UPDATE credential SET awaits_confirmation = NULL WHERE awaits_confirmation IS NOT NULL",
+            "awaits_confirmation",
+        ),
+        (
+            "UPDATE alert SET count = count + 1 WHERE closed_at IS NULL AND rule = 2",
+            "UPDATE alert SET count = count - 1 WHERE closed_at IS NULL AND rule = 2",
+            "count",
+        ),
+        (
+            "UPDATE break_glass SET ends_at = ends_at + 1",
+            "UPDATE break_glass SET ends_at = ends_at - 1",
+            "ends_at",
+        ),
+        (
+            "CREATE TEMP TABLE closed AS SELECT * FROM review WHERE closed_at IS NOT NULL; \
+             DELETE FROM review WHERE closed_at IS NOT NULL",
+            "INSERT INTO review SELECT * FROM closed; DROP TABLE closed",
+            "(it is not there)",
         ),
         (
             "CREATE TEMP TABLE kept AS SELECT * FROM grants; DELETE FROM grants",

@@ -16,7 +16,8 @@ fn principal() -> PrincipalRef {
 async fn enter(deployment: &Deployment, der: &[u8], chain: usize) -> Result<NewlyMade, ServiceError> {
     let expires_at = deployment.clock.now().after(DAY * 90);
     let what = NewCredential::Certificate { der: der.to_vec(), chain: vec![vec![0]; chain], expires_at };
-    let create = CreateCredential { principal: principal(), label: "card".parse().unwrap(), what };
+    let create =
+        CreateCredential { principal: principal(), label: "card".parse().unwrap(), what, to_confirm: false };
     deployment.ask("ada", create).await.map(|released| released.output)
 }
 

@@ -37,7 +37,8 @@ async fn application(deployment: &Deployment, who: &str, environment: Option<&st
     deployment.ask("ada", create).await.unwrap();
     let expires_at = deployment.clock.wall().after(DAY * 30);
     let what = NewCredential::Certificate { der: certificate_of(who), chain: Vec::new(), expires_at };
-    let credential = CreateCredential { principal: principal(who), label: name("main"), what };
+    let credential =
+        CreateCredential { principal: principal(who), label: name("main"), what, to_confirm: false };
     deployment.ask("ada", credential).await.unwrap();
     let grant = CreateGrant {
         principal: principal(who),

@@ -95,7 +95,12 @@ async fn an_expired_credential_keeps_no_role_filled() {
         };
         deployment.ask(officer, create).await.unwrap();
         let what = NewCredential::Token { lifetime: Duration::from_secs(60) };
-        let token = CreateCredential { principal: principal(name), label: "t".parse().unwrap(), what };
+        let token = CreateCredential {
+            principal: principal(name),
+            label: "t".parse().unwrap(),
+            what,
+            to_confirm: false,
+        };
         deployment.ask(officer, token).await.unwrap();
         deployment
             .ask("olga", AssignRole { principal: principal(name), role: Role::Administrator })

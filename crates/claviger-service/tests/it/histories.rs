@@ -8,6 +8,8 @@
     reason = "a step that points beyond what there is is a mistake of this test"
 )]
 
+mod oversight;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -52,11 +54,17 @@ enum Step {
     AcknowledgeRecovery { which: usize },
     Alias { name: usize, key: usize, how: AliasStep },
     Approve { which: usize },
+    AssignCapacity { to: usize, what: usize, withdraw: bool },
     AssignRole { to: usize, role: usize, withdraw: bool },
     Attest,
     CancelApproval { which: usize },
     CancelDestroy { key: usize },
+    CancelRecovery { which: usize },
+    CloseAlert { which: usize },
+    CloseBreakGlass { which: usize },
+    CloseReview { which: usize },
     ConfirmClock,
+    ConfirmCredential { of: usize },
     ConfirmRights,
     Crash,
     CreateAsset { owner: usize, class: usize },
@@ -65,20 +73,26 @@ enum Step {
     CreateKey { ring: usize, kind: usize, labels: bool, activate: bool },
     CreatePrincipal { person: bool },
     CreateRing,
+    DecideReview { which: usize, remove: bool },
     Declare { name: usize },
     Delegate { by: usize, to: usize, key: usize },
     Deny { which: usize },
+    Enrol { of: usize },
     ErasePrincipal { which: usize },
     EraseReason { which: usize },
     Import { key: usize, new: bool },
     Jobs { days: u32 },
     KeyEvent { key: usize, version: Option<u32>, event: usize },
+    OpenBreakGlass { holder: usize, keys: usize },
+    OpenReview { scope: usize, ring: usize },
+    Plan { which: usize },
     PutKeyPolicy { by: usize, key: usize, to: usize, grants: usize },
     Recover,
     RemoveMaterial { key: usize },
     RenewCredential { token: bool },
     Restart,
     RetireGrant { by: usize, which: usize },
+    ReviewBreakGlass { which: usize, justified: bool },
     RevokeCredential { which: usize },
     RevokeGrant { which: usize },
     RevokePrincipal { which: usize },
@@ -87,6 +101,7 @@ enum Step {
     Separate { ring: usize, relaxed: bool },
     SetGovernance { what: usize },
     Snapshot,
+    TriageAlert { which: usize },
     UpdateKey { key: usize, what: usize },
     UpdateRing { ring: usize, what: usize },
     WithdrawDeclaration { which: usize },
@@ -162,7 +177,24 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::ConfirmClock),
         1 => Just(Step::ConfirmRights),
     ];
-    prop_oneof![10 => keys, 2 => rings, 4 => people, 7 => rights, 4 => system]
+    let oversight = prop_oneof![
+        2 => (one(), one(), any::<bool>())
+            .prop_map(|(to, what, withdraw)| Step::AssignCapacity { to, what, withdraw }),
+        1 => one().prop_map(|which| Step::CancelRecovery { which }),
+        1 => one().prop_map(|of| Step::ConfirmCredential { of }),
+        1 => one().prop_map(|of| Step::Enrol { of }),
+        2 => one().prop_map(|which| Step::Plan { which }),
+        3 => (one(), one()).prop_map(|(holder, keys)| Step::OpenBreakGlass { holder, keys }),
+        1 => one().prop_map(|which| Step::CloseBreakGlass { which }),
+        2 => (one(), any::<bool>())
+            .prop_map(|(which, justified)| Step::ReviewBreakGlass { which, justified }),
+        2 => (one(), one()).prop_map(|(scope, ring)| Step::OpenReview { scope, ring }),
+        2 => (one(), any::<bool>()).prop_map(|(which, remove)| Step::DecideReview { which, remove }),
+        1 => one().prop_map(|which| Step::CloseReview { which }),
+        1 => one().prop_map(|which| Step::TriageAlert { which }),
+        1 => one().prop_map(|which| Step::CloseAlert { which }),
+    ];
+    prop_oneof![10 => keys, 2 => rings, 4 => people, 7 => rights, 4 => system, 4 => oversight]
 }
 
 /// What was made, for later steps to choose from.
@@ -256,6 +288,20 @@ impl Made {
             | Step::SetGovernance { .. } => Box::pin(self.take_approval(&deployment, step)).await,
             Step::CreateAsset { .. } | Step::CreateRing | Step::UpdateRing { .. } | Step::Separate { .. } => {
                 Box::pin(self.take_ring(&deployment, step)).await;
+            }
+            Step::AssignCapacity { .. }
+            | Step::CancelRecovery { .. }
+            | Step::ConfirmCredential { .. }
+            | Step::Enrol { .. }
+            | Step::Plan { .. } => Box::pin(self.take_office(&deployment, step)).await,
+            Step::CloseBreakGlass { .. } | Step::OpenBreakGlass { .. } | Step::ReviewBreakGlass { .. } => {
+                Box::pin(self.take_emergency(&deployment, step)).await;
+            }
+            Step::CloseReview { .. } | Step::DecideReview { .. } | Step::OpenReview { .. } => {
+                Box::pin(self.take_review(&deployment, step)).await;
+            }
+            Step::CloseAlert { .. } | Step::TriageAlert { .. } => {
+                Box::pin(self.take_alert(&deployment, step)).await;
             }
             Step::CreatePrincipal { .. }
             | Step::RevokePrincipal { .. }
@@ -445,7 +491,8 @@ impl Made {
                     },
                 };
                 let principal = name(&self.anybody(*of));
-                let create = CreateCredential { principal, label: "made".parse().unwrap(), what };
+                let create =
+                    CreateCredential { principal, label: "made".parse().unwrap(), what, to_confirm: false };
                 bear(deployment.ask("ada", create).await, step);
             }
             Step::RenewCredential { token } => {
@@ -748,12 +795,19 @@ fn actions_of(step: &Step) -> Vec<Action> {
         Step::Alias { how: AliasStep::Remove, .. } => vec![RemoveAlias],
         Step::Alias { .. } => vec![PutAlias],
         Step::Approve { .. } => vec![CreateCredential, Approve],
+        Step::AssignCapacity { withdraw: false, .. } => vec![AssignCapacity],
+        Step::AssignCapacity { .. } => vec![WithdrawCapacity],
         Step::AssignRole { withdraw: false, .. } => vec![AssignRole],
         Step::AssignRole { .. } => vec![WithdrawRole],
         Step::Attest => vec![CreateCredential, Attest],
         Step::CancelApproval { .. } => vec![CancelApproval],
         Step::CancelDestroy { .. } => vec![CancelDestroy],
+        Step::CancelRecovery { .. } => vec![CancelRecovery],
+        Step::CloseAlert { .. } => vec![CloseAlert],
+        Step::CloseBreakGlass { .. } => vec![CloseBreakGlass],
+        Step::CloseReview { .. } => vec![CloseReview],
         Step::ConfirmClock => vec![ConfirmClock],
+        Step::ConfirmCredential { .. } => vec![CreateCredential, Enrol, ConfirmCredential],
         Step::ConfirmRights => vec![ReadRights, ConfirmRights],
         Step::CreateAsset { .. } => vec![CreateAsset],
         Step::CreateCredential { .. } => vec![CreateCredential],
@@ -761,9 +815,11 @@ fn actions_of(step: &Step) -> Vec<Action> {
         Step::CreateKey { .. } => vec![CreateKey],
         Step::CreatePrincipal { .. } => vec![CreatePrincipal],
         Step::CreateRing => vec![CreateRing],
+        Step::DecideReview { .. } => vec![DecideReview],
         Step::Declare { .. } => vec![Declare],
         Step::Delegate { .. } => vec![DelegateGrant],
         Step::Deny { .. } => vec![CreateCredential, Deny],
+        Step::Enrol { .. } => vec![CreateCredential, Enrol],
         Step::ErasePrincipal { .. } => vec![ErasePrincipal],
         Step::EraseReason { .. } => vec![EraseReason],
         Step::Import { .. } => vec![ReadImportParameters, ImportMaterial],
@@ -772,12 +828,16 @@ fn actions_of(step: &Step) -> Vec<Action> {
             vec![ActivateKey, SuspendKey, ResumeKey, DeactivateKey, CompromiseKey]
         }
         Step::KeyEvent { .. } => vec![SuspendVersion, ResumeVersion, DeactivateVersion, CompromiseVersion],
+        Step::OpenBreakGlass { .. } => vec![CreateCredential, Enrol, OpenBreakGlass],
+        Step::OpenReview { .. } => vec![OpenReview],
+        Step::Plan { .. } => vec![ApplyPlan],
         Step::PutKeyPolicy { .. } => vec![PutKeyPolicy],
         Step::Recover => vec![Recover],
         Step::RemoveMaterial { .. } => vec![RemoveImportedMaterial],
         Step::RenewCredential { .. } => vec![RenewCredential],
         Step::Restart | Step::Crash => vec![],
         Step::RetireGrant { .. } => vec![RetireGrant],
+        Step::ReviewBreakGlass { .. } => vec![ReviewBreakGlass],
         Step::RevokeCredential { .. } => vec![RevokeCredential],
         Step::RevokeGrant { .. } => vec![RevokeGrant],
         Step::RevokePrincipal { .. } => vec![RevokePrincipal],
@@ -786,6 +846,7 @@ fn actions_of(step: &Step) -> Vec<Action> {
         Step::Separate { .. } => vec![SetRingSeparation],
         Step::SetGovernance { .. } => vec![SetGovernance],
         Step::Snapshot => vec![Snapshot],
+        Step::TriageAlert { .. } => vec![TriageAlert],
         Step::UpdateKey { .. } => vec![UpdateKey],
         Step::UpdateRing { .. } => vec![UpdateRing],
         Step::WithdrawDeclaration { .. } => vec![WithdrawDeclaration],

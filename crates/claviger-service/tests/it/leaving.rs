@@ -45,7 +45,8 @@ async fn create(deployment: &Deployment, by: &str, name: &str, kind: PrincipalKi
 
 async fn token(deployment: &Deployment, by: &str, of: &str) -> NewlyMade {
     let what = NewCredential::Token { lifetime: HOUR };
-    let create = CreateCredential { principal: principal(of), label: "t".parse().unwrap(), what };
+    let create =
+        CreateCredential { principal: principal(of), label: "t".parse().unwrap(), what, to_confirm: false };
     deployment.ask(by, create).await.unwrap().output
 }
 
@@ -57,7 +58,12 @@ async fn administrator(deployment: &Deployment, name: &str) {
         chain: Vec::new(),
         expires_at: deployment.clock.wall().after(DAY * 365),
     };
-    let create = CreateCredential { principal: principal(name), label: "card".parse().unwrap(), what };
+    let create = CreateCredential {
+        principal: principal(name),
+        label: "card".parse().unwrap(),
+        what,
+        to_confirm: false,
+    };
     deployment.ask("otto", create).await.unwrap();
     let assign = AssignRole { principal: principal(name), role: Role::Administrator };
     deployment.ask("olga", assign).await.unwrap();

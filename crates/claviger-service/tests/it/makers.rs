@@ -10,7 +10,7 @@ use claviger_service::operation::{
     AssignRole, CreateCredential, CreateGrant, CreatePrincipal, GrantOn, ListCredentials, NewCredential,
     NewlyMade, ReadPrincipal, RevokeCredential, RevokePrincipal, WithdrawRole,
 };
-use claviger_service::{ErrorKind, KeyRef, PrincipalRef, ServiceError};
+use claviger_service::{ErrorKind, KeyRef, Presented, PrincipalRef, ServiceError};
 
 use crate::deployment::Deployment;
 
@@ -31,10 +31,24 @@ async fn create(
     Ok(deployment.ask(by, create).await?.output)
 }
 
+fn new_token(of: &str, lifetime: Duration) -> CreateCredential {
+    CreateCredential {
+        principal: principal(of),
+        label: "t".parse().unwrap(),
+        what: NewCredential::Token { lifetime },
+        to_confirm: false,
+    }
+}
+
 async fn token(deployment: &Deployment, by: &str, of: &str) -> Result<NewlyMade, ServiceError> {
-    let what = NewCredential::Token { lifetime: HOUR };
-    let create = CreateCredential { principal: principal(of), label: "t".parse().unwrap(), what };
-    Ok(deployment.ask(by, create).await?.output)
+    Ok(deployment.ask(by, new_token(of, HOUR)).await?.output)
+}
+
+/// What the holder of a token shows.
+#[expect(clippy::disallowed_methods, reason = "the tests show the tokens that they are given")]
+pub(crate) fn shown(made: NewlyMade) -> Presented {
+    let text = made.token.unwrap().into_text();
+    Presented::token(std::str::from_utf8(text.expose()).unwrap()).unwrap()
 }
 
 async fn grant(deployment: &Deployment, by: &str, to: &str, key: &KeyRecord) -> Result<(), ServiceError> {
@@ -71,7 +85,7 @@ async fn a_security_officer_alone_becomes_no_application_that_reads() {
     // The application that there is: no token before the grant, and none by the granter after it.
     refused(token(&deployment, "otto", "app").await, "an administrator");
     grant(&deployment, "otto", "app", &key).await.unwrap();
-    refused(token(&deployment, "otto", "app").await, "who gave a principal a role or a grant");
+    refused(token(&deployment, "otto", "app").await, "who gave a principal a role");
     // And the one who can make it grants nothing.
     token(&deployment, "olga", "app").await.unwrap();
     refused(grant(&deployment, "olga", "app", &key).await, "who made a principal");
@@ -95,7 +109,7 @@ async fn an_administrator_makes_applications_and_their_credentials_until_they_us
     let strict = deployment.key_in("strict", "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     grant(&deployment, "otto", "shop", &strict).await.unwrap();
     refused(token(&deployment, "ada", "shop").await, "gets a further credential from itself");
-    refused(token(&deployment, "otto", "shop").await, "who gave a principal a role or a grant");
+    refused(token(&deployment, "otto", "shop").await, "who gave a principal a role");
     token(&deployment, "olga", "shop").await.unwrap();
     // An administrator ends what an administrator makes, and nobody else's.
     deployment.ask("ada", RevokeCredential { credential: first.credential.id }).await.unwrap();
@@ -122,7 +136,7 @@ async fn nobody_else_becomes_a_custodian() {
     refused(assign(&deployment, "otto", "carla", Role::Custodian).await, "who made a principal");
     let carla = assign(&deployment, "olga", "carla", Role::Custodian).await.unwrap();
     assert_eq!(carla.role_givers.len(), 1);
-    refused(token(&deployment, "olga", "carla").await, "who gave a principal a role or a grant");
+    refused(token(&deployment, "olga", "carla").await, "who gave a principal a role");
     assert_eq!(token(&deployment, "ada", "carla").await.unwrap_err().kind(), ErrorKind::Denied);
     // Of roles of the set-up nobody knows that an officer did not give them.
     for by in ["otto", "olga"] {
@@ -146,6 +160,31 @@ async fn a_maker_grants_once_what_they_made_is_dead() {
     token(&deployment, "olga", "dora").await.unwrap();
     deployment.clock.advance(HOUR);
     grant(&deployment, "olga", "dora", &key).await.unwrap();
+}
+
+/// Who acts as somebody by what they made, and has that one make another, holds the other as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_maker_is_not_forgotten_by_what_the_holder_made_by_that() {
+    for ends in ["revoked", "expired"] {
+        let deployment = Deployment::build().await;
+        let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+        create(&deployment, "otto", "carla", PrincipalKind::Human).await.unwrap();
+        let first = token(&deployment, "olga", "carla").await.unwrap();
+        let id = first.credential.id;
+        let own = deployment.ask_with(shown(first), new_token("carla", HOUR * 48)).await.unwrap().output;
+        match ends {
+            "revoked" => drop(deployment.ask("otto", RevokeCredential { credential: id }).await.unwrap()),
+            _ => deployment.clock.advance(HOUR * 2),
+        }
+        let own_id = own.credential.id;
+        let further = deployment.ask_with(shown(own), new_token("carla", HOUR * 48)).await.unwrap().output;
+        refused(grant(&deployment, "olga", "carla", &key).await, "who made a principal");
+        refused(assign(&deployment, "olga", "carla", Role::Auditor).await, "who made a principal");
+        deployment.ask("otto", RevokeCredential { credential: own_id }).await.unwrap();
+        refused(grant(&deployment, "olga", "carla", &key).await, "who made a principal");
+        deployment.ask("otto", RevokeCredential { credential: further.credential.id }).await.unwrap();
+        grant(&deployment, "olga", "carla", &key).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,7 +23,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use crate::deployment::{Deployment, Stopped};
-use crate::edited_rows::furnish;
+use crate::edited_rows::{emergencies, furnish};
 use crate::evidence::{try_live_rows, try_replay};
 
 /// Edits by night, and untouched stores beside them; a few of each otherwise.
@@ -358,6 +358,9 @@ async fn refused_at_use(deployment: &Deployment, kind: Kind) -> BTreeSet<String>
             Object::Declaration(id) => store.find_declaration(id).await.map(|found| found.is_some()),
             Object::Approval(id) => store.find_approval(id).await.map(|found| found.is_some()),
             Object::Governance(_) => store.find_governance().await.map(|found| found.is_some()),
+            Object::Review(id) => store.find_review(id).await.map(|found| found.is_some()),
+            Object::Alert(id) => store.find_alert(id).await.map(|found| found.is_some()),
+            Object::BreakGlass(id) => store.find_break_glass(id).await.map(|found| found.is_some()),
             Object::Alias(_) | Object::Node(_) | Object::Reason(_) | Object::RightsReview(_) => Ok(row.holds),
         };
         if !matches!(outcome, Ok(true)) {
@@ -403,6 +406,9 @@ fn kind_of(table: &str) -> Option<Kind> {
         "declaration" => Kind::Declaration,
         "approval" => Kind::Approval,
         "governance" => Kind::Governance,
+        "review" => Kind::Review,
+        "alert" => Kind::Alert,
+        "break_glass" => Kind::BreakGlass,
         _ => return None,
     })
 }
@@ -410,6 +416,7 @@ fn kind_of(table: &str) -> Option<Kind> {
 /// A store with something in every table, stopped in good order; and its database as it was half way.
 async fn template() -> (Stopped, tempfile::TempDir) {
     let deployment = Deployment::build().await;
+    let others = emergencies(&deployment).await;
     furnish(&deployment).await;
     let time = deployment.clock.wall();
     deployment.ask("ada", ConfirmClock { time }).await.unwrap();
@@ -445,6 +452,9 @@ async fn template() -> (Stopped, tempfile::TempDir) {
     deployment.ask("ada", MoveAlias { name: alias("shop/cards"), key: key() }).await.unwrap();
     deployment.ask("ada", CreateAlias { name: alias("shop/gone"), key: key() }).await.unwrap();
     deployment.ask("ada", RemoveAlias { name: alias("shop/gone") }).await.unwrap();
+    deployment.ask("olga", CloseBreakGlass { access: others.accesses[0] }).await.unwrap();
+    deployment.ask("otto", CloseAlert { alert: others.alerts[0] }).await.unwrap();
+    deployment.ask("olga", CloseReview { review: others.reviews[0] }).await.unwrap();
     deployment.ask("vera", TakeSnapshot {}).await.unwrap();
     deployment.road.do_what_is_due().await;
     deployment.road.cut().await.unwrap();

@@ -231,7 +231,12 @@ async fn erasing_a_person_leaves_names_of_keys_reasons_and_pseudonyms() {
         chain: Vec::new(),
         expires_at: deployment.clock.wall().after(DAY),
     };
-    let give = CreateCredential { principal: carla(), label: "laptop".parse().unwrap(), what: certificate };
+    let give = CreateCredential {
+        principal: carla(),
+        label: "laptop".parse().unwrap(),
+        what: certificate,
+        to_confirm: false,
+    };
     deployment.ask("otto", give).await.unwrap();
     deployment.ask_because("carla", text(TEXT), step(&key, Event::Suspend)).await.unwrap();
     let person = deployment.store.find_principal_by_name(&"carla".parse().unwrap()).await.unwrap().unwrap();

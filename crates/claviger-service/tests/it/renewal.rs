@@ -9,8 +9,8 @@ use claviger_core::port::store::Page;
 use claviger_core::principal::{Credential, PrincipalKind, Role, Status};
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::{
-    AssignRole, CreateCredential, CreatePrincipal, ListCredentials, NewCredential, NewlyMade, ReadEntries,
-    ReadSystem, RenewCredential, Renewal, Renewed, RevokeCredential,
+    AssignRole, ConfirmCredential, CreateCredential, CreatePrincipal, ListCredentials, NewCredential,
+    NewlyMade, ReadEntries, ReadSystem, RenewCredential, Renewal, Renewed, RevokeCredential,
 };
 use claviger_service::{ErrorKind, PrincipalRef, ServiceError};
 
@@ -23,7 +23,12 @@ fn principal(name: &str) -> PrincipalRef {
 
 /// Makes a credential.
 async fn give(deployment: &Deployment, by: &str, to: &str, what: NewCredential) -> NewlyMade {
-    let create = CreateCredential { principal: principal(to), label: "card".parse().unwrap(), what };
+    let create = CreateCredential {
+        principal: principal(to),
+        label: "card".parse().unwrap(),
+        what,
+        to_confirm: false,
+    };
     deployment.ask(by, create).await.unwrap().output
 }
 
@@ -317,4 +322,38 @@ async fn whose_last_credential_ends_within_30_days_is_shown() {
     assert_eq!(shown().await, [("carla".to_owned(), true)]);
     deployment.clock.advance(DAY * 25);
     assert_eq!(shown().await, [("shop".to_owned(), false)]);
+}
+
+/// A code is for a certificate that is not there yet, and what its holder has not confirmed proves nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_and_what_awaits_its_confirmation_neither_end_nor_follow() {
+    let deployment = Deployment::build().await;
+    let shown = async || {
+        let ending = deployment.road.ending(DAY * 20).await.unwrap();
+        ending.into_iter().map(|one| one.name.to_string()).collect::<Vec<_>>()
+    };
+    for name in ["nora", "dora"] {
+        let create = CreatePrincipal {
+            name: name.parse().unwrap(),
+            kind: PrincipalKind::Human,
+            home: None,
+            environment: None,
+            same_person_as: None,
+        };
+        deployment.ask("otto", create).await.unwrap();
+    }
+    let certificate = |name: &str, days: u32| {
+        let expires_at = deployment.clock.wall().after(DAY * days);
+        NewCredential::Certificate { der: certificate_of(name), chain: Vec::new(), expires_at }
+    };
+    give(&deployment, "otto", "dora", NewCredential::EnrolmentCode { lifetime: DAY * 30 }).await;
+    give(&deployment, "otto", "nora", certificate("nora", 40)).await;
+    let (label, what) = ("next".parse().unwrap(), certificate("nora-2", 400));
+    let next = CreateCredential { principal: principal("nora"), label, what, to_confirm: true };
+    let next = deployment.ask("otto", next).await.unwrap().output.credential;
+    assert_eq!(shown().await, Vec::<String>::new());
+    deployment.clock.advance(DAY * 25);
+    assert_eq!(shown().await, ["nora"]);
+    deployment.ask("nora", ConfirmCredential { credential: next.id }).await.unwrap();
+    assert_eq!(shown().await, Vec::<String>::new());
 }

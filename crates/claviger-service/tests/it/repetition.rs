@@ -96,6 +96,7 @@ async fn each_creating_call_finds_what_it_made() {
         principal: principal.parse().unwrap(),
         label: "ci".parse().unwrap(),
         what: NewCredential::Token { lifetime: DAY },
+        to_confirm: false,
     };
     deployment.ask_once("ada", "5", token("billing")).await.unwrap();
     let again = deployment.ask_once("ada", "5", token(&billing.id.to_string())).await.unwrap_err();

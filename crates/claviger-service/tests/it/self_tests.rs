@@ -78,6 +78,7 @@ async fn nothing_is_generated_after_a_failed_test_until_a_start_has_passed_them(
         principal: PrincipalRef::Name("spare".parse().unwrap()),
         label: "token".parse().unwrap(),
         what: NewCredential::Token { lifetime: DAY },
+        to_confirm: false,
     };
     let ring = CreateRing { name: "more".parse().unwrap(), policy: Default::default() };
     let data_key = GenerateDataKey { bytes: 32, context: context.clone(), algorithm };

@@ -78,7 +78,7 @@ impl History {
         }
         let what = NewCredential::Token { lifetime: DAY * 300 };
         let principal = PrincipalRef::Name("app".parse().unwrap());
-        let made = CreateCredential { principal, label: "second".parse().unwrap(), what };
+        let made = CreateCredential { principal, label: "second".parse().unwrap(), what, to_confirm: false };
         let made = history.act(0, made).await.unwrap().output.credential;
         let token = (made.id, Presented::Token { digest: made.digest });
         history.join("app", Some(token.clone()), at("10.1.0.1", Some(OLD_GROUP))).await;

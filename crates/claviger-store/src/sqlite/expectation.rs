@@ -6,7 +6,8 @@ use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 
 use super::row::{
-    approval, credential, declaration, governance, grant, key, principal, reason, ring, version,
+    alert, approval, break_glass, credential, declaration, governance, grant, key, principal, reason, review,
+    ring, version,
 };
 use super::tag::Guarded;
 
@@ -28,7 +29,9 @@ pub(super) fn compare(connection: Guarded<'_>, expected: &Expectation) -> Result
 /// The row's revision, 0 for one that is not there.
 fn revision_of(connection: Guarded<'_>, row: Row) -> Result<u64, StoreError> {
     let found = match row {
+        Row::Alert(id) => alert::find_by_id(connection, id)?.map(|row| row.revision),
         Row::Approval(id) => approval::find_by_id(connection, id)?.map(|row| row.revision),
+        Row::BreakGlass(id) => break_glass::find_by_id(connection, id)?.map(|row| row.revision),
         Row::Credential(id) => credential::find_by_id(connection, id)?.map(|row| row.revision),
         Row::Declaration(id) => declaration::find_by_id(connection, id)?.map(|row| row.revision),
         // There is one row of them.
@@ -37,6 +40,7 @@ fn revision_of(connection: Guarded<'_>, row: Row) -> Result<u64, StoreError> {
         Row::Key(id) => key::find_by_id(connection, id)?.map(|row| row.revision),
         Row::Principal(id) => principal::find_by_id(connection, id)?.map(|row| row.revision),
         Row::Reason(id) => reason::find_by_id(connection, id)?.map(|row| row.revision),
+        Row::Review(id) => review::find_by_id(connection, id)?.map(|row| row.revision),
         Row::Ring(id) => ring::find_by_id(connection, id)?.map(|row| row.revision),
         Row::Version(id) => version::find_one(connection, id)?.map(|row| row.revision),
     };

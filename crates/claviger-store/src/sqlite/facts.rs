@@ -72,11 +72,15 @@ fn read_all(
 /// The digests of a kind, by the index that has nothing else.
 const fn listing(kind: Kind) -> &'static str {
     match kind {
+        Kind::Alert => "SELECT fact FROM alert INDEXED BY alert_revision WHERE id >= x'' ORDER BY id",
         Kind::Alias => "SELECT fact FROM alias INDEXED BY alias_revision WHERE id >= x'' ORDER BY id",
         Kind::Approval => {
             "SELECT fact FROM approval INDEXED BY approval_revision WHERE id >= x'' ORDER BY id"
         }
         Kind::Asset => "SELECT fact FROM asset INDEXED BY asset_revision WHERE id >= x'' ORDER BY id",
+        Kind::BreakGlass => {
+            "SELECT fact FROM break_glass INDEXED BY break_glass_revision WHERE id >= x'' ORDER BY id"
+        }
         Kind::Credential => {
             "SELECT fact FROM credential INDEXED BY credential_revision WHERE id >= x'' ORDER BY id"
         }
@@ -93,6 +97,7 @@ const fn listing(kind: Kind) -> &'static str {
             "SELECT fact FROM principal INDEXED BY principal_revision WHERE id >= x'' ORDER BY id"
         }
         Kind::Reason => "SELECT fact FROM reason INDEXED BY reason_revision WHERE id >= x'' ORDER BY id",
+        Kind::Review => "SELECT fact FROM review INDEXED BY review_revision WHERE id >= x'' ORDER BY id",
         Kind::RightsReview => {
             "SELECT fact FROM rights_review INDEXED BY rights_review_revision WHERE id >= x'' ORDER BY id"
         }

@@ -3,7 +3,8 @@
 //!
 //! Rows of one kind whose identifiers begin with the same 14 bits are a block: at most 256 rows up to some millions of a kind. Each
 //! 128 versions of a key lie in the next block, so that none grows with the versions of one key. Of each block there is a digest over identifiers and revisions, in memory and in table `row_block`; of all blocks a root, which
-//! table `row_root` has under a keyed tag as of a size of the log, and each cut as of its own. What is in memory was held against
+//! table `row_root` has under a keyed tag as of a size of the log, and each cut as of its own. Of a kind that a later release added the root
+//! speaks from its first row on, so that it stays what it was while there is none. What is in memory was held against
 //! these at the start, and changes with commits alone; a row that is read is held against it, with all of its block.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,10 @@ const BITS: u32 = 14;
 const ALL: u16 = 1 << BITS;
 const BLOCKS: usize = ALL as usize;
 const GROUP: usize = 128;
+/// Kinds of which the root speaks whether or not they have rows: those of the first release that kept one.
+const FIRST_KINDS: usize = 14;
+/// Bytes of the digests of all groups of a kind.
+const OF_A_KIND: usize = BLOCKS / GROUP * 32;
 /// Versions of a key that lie in one block.
 const VERSIONS: u32 = 128;
 
@@ -69,6 +74,9 @@ pub(super) fn block_of(object: &Object) -> Block {
         Object::Declaration(id) => *id.as_bytes(),
         Object::Approval(id) => *id.as_bytes(),
         Object::Governance(id) => *id.as_bytes(),
+        Object::Review(id) => *id.as_bytes(),
+        Object::Alert(id) => *id.as_bytes(),
+        Object::BreakGlass(id) => *id.as_bytes(),
     };
     (object.kind(), number_of(&id))
 }
@@ -86,9 +94,11 @@ fn number_of_version(id: KeyVersionId) -> u16 {
 /// The object whose row a change writes, if it writes one.
 pub(super) fn written(change: &Change) -> Option<Object> {
     Some(match change {
+        Change::PutAlert(alert) => Object::Alert(alert.id),
         Change::PutAlias(alias) | Change::RemoveAlias(alias) => Object::Alias(alias.id),
         Change::PutApproval(approval) => Object::Approval(approval.id),
         Change::PutAsset(asset) => Object::Asset(asset.id),
+        Change::PutBreakGlass(access) => Object::BreakGlass(access.id),
         Change::PutCredential(credential) => Object::Credential(credential.id),
         Change::PutDeclaration(declaration) => Object::Declaration(declaration.id),
         Change::PutGovernance(_) => Object::Governance(GovernanceId::ONLY),
@@ -97,6 +107,7 @@ pub(super) fn written(change: &Change) -> Option<Object> {
         Change::PutNode(node) => Object::Node(node.id),
         Change::PutPrincipal(principal) => Object::Principal(principal.id),
         Change::PutReason(reason) => Object::Reason(reason.id),
+        Change::PutReview(review) => Object::Review(review.id),
         Change::PutRightsReview(review) => Object::RightsReview(review.id),
         Change::PutRing(ring) => Object::Ring(ring.id),
         Change::PutVersion(version) => Object::Version(version.id),
@@ -133,13 +144,16 @@ struct Digests {
     /// Of each kind, by its code, the blocks in order.
     blocks: Vec<Hash>,
     groups: Vec<Hash>,
+    /// Of a group without rows.
+    empty: Hash,
 }
 
 impl Digests {
     fn new() -> Self {
         let kinds = Kind::ALL.len();
-        let group = sha256(&EMPTY.repeat(GROUP));
-        Self { blocks: vec![EMPTY; kinds * BLOCKS], groups: vec![group; kinds * BLOCKS / GROUP] }
+        let empty = sha256(&EMPTY.repeat(GROUP));
+        let (blocks, groups) = (vec![EMPTY; kinds * BLOCKS], vec![empty; kinds * BLOCKS / GROUP]);
+        Self { blocks, groups, empty }
     }
 
     fn at((kind, number): Block) -> usize {
@@ -168,6 +182,9 @@ impl Digests {
         for (at, digest) in self.groups.iter().enumerate() {
             bytes.extend(groups.get(&at).unwrap_or(digest));
         }
+        let has_rows = |kind: &[u8]| kind.chunks(32).any(|group| group != self.empty);
+        let last = bytes.chunks(OF_A_KIND).rposition(has_rows);
+        bytes.truncate(OF_A_KIND * last.map_or(0, |last| last + 1).max(FIRST_KINDS));
         (groups, sha256(&bytes))
     }
 
@@ -343,9 +360,11 @@ const fn listing(kind: Kind) -> &'static str {
         };
     }
     match kind {
+        Kind::Alert => of!("alert", "alert_revision"),
         Kind::Alias => of!("alias", "alias_revision"),
         Kind::Approval => of!("approval", "approval_revision"),
         Kind::Asset => of!("asset", "asset_revision"),
+        Kind::BreakGlass => of!("break_glass", "break_glass_revision"),
         Kind::Credential => of!("credential", "credential_revision"),
         Kind::Declaration => of!("declaration", "declaration_revision"),
         Kind::Governance => of!("governance", "governance_revision"),
@@ -354,6 +373,7 @@ const fn listing(kind: Kind) -> &'static str {
         Kind::Node => of!("node", "node_revision"),
         Kind::Principal => of!("principal", "principal_revision"),
         Kind::Reason => of!("reason", "reason_revision"),
+        Kind::Review => of!("review", "review_revision"),
         Kind::RightsReview => of!("rights_review", "rights_review_revision"),
         Kind::Ring => of!("ring", "ring_revision"),
         Kind::Version => concat!(

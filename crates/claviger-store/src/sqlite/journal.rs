@@ -23,8 +23,9 @@ use super::expectation;
 use super::inventory::{self, Block, Changed, block_of};
 use super::plain::FENCE_DELTA;
 use super::row::{
-    alias, approval, asset, credential, declaration, fact_head, governance, grant, idempotency, key,
-    log_time, node, policy_document, principal, reason, rights_review, ring, veil, version,
+    alert, alias, approval, asset, break_glass, credential, declaration, fact_head, governance, grant,
+    idempotency, key, log_time, node, policy_document, principal, reason, review, rights_review, ring, veil,
+    version,
 };
 use super::schema::EMPTY_ROOT;
 use super::sums::Summing;
@@ -194,9 +195,11 @@ impl SqliteJournal {
             Change::ExpectNone { ring, unwanted } => key::expect_none(connection, *ring, *unwanted),
             // Rows get them as they are written.
             Change::NoteFacts(_) => Ok(Applied::Yes),
+            Change::PutAlert(value) => alert::put(connection, value),
             Change::PutAlias(value) => alias::put(connection, value),
             Change::PutApproval(value) => approval::put(connection, value),
             Change::PutAsset(value) => asset::put(connection, value),
+            Change::PutBreakGlass(value) => break_glass::put(connection, value),
             Change::PutCredential(value) => credential::put(connection, value),
             Change::PutDeclaration(value) => declaration::put(connection, value),
             Change::PutFactHead(next) => fact_head::put(connection, *next),
@@ -212,6 +215,7 @@ impl SqliteJournal {
             Change::PutPolicyDocument(value) => policy_document::put(connection, value),
             Change::PutPrincipal(value) => principal::put(connection, value),
             Change::PutReason(value) => reason::put(connection, value),
+            Change::PutReview(value) => review::put(connection, value),
             Change::PutRightsReview(value) => rights_review::put(connection, value),
             Change::PutRing(value) => ring::put(connection, value),
             Change::PutVeil(value) => veil::put(connection, value),

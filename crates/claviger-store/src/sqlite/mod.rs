@@ -63,6 +63,9 @@ use crate::failpoint;
 
 pub use space::SpaceOptions;
 
+/// About as many bytes as one step of an upgrade writes.
+const ABOUT_AN_UPGRADE: usize = 512 << 10;
+
 /// How a store is opened.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
@@ -189,6 +192,8 @@ impl Inner {
         failpoint("upgrade-inside");
         transaction.commit().map_err(translate)?;
         failpoint("upgrade-after");
+        // A log that grows over all rows of a large store makes each later read slower.
+        self.committed(&writer, ABOUT_AN_UPGRADE);
         Ok(written)
     }
 

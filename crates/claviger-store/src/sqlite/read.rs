@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use claviger_core::alert::{Alert, AlertRule};
 use claviger_core::alias::{Alias, AliasName};
 use claviger_core::asset::Asset;
 use claviger_core::change::{IdempotencyRecord, RingLife, VeilName, VeilRecord};
@@ -15,18 +16,19 @@ use claviger_core::log_time::TimeRecord;
 use claviger_core::node::Node;
 use claviger_core::object::{FoundRow, Kind, Object, RowCursor};
 use claviger_core::port::store::{
-    AliasFilter, ApprovalFilter, BatchOutline, DeclarationFilter, EndingPrincipal, FactSink, FenceDelta,
-    GrantFilter, GrantQuery, GrantRoom, Kept, KeyFilter, LeftBehind, LogId, MixedUse, Page, Room, RootHead,
-    RowRoot, ScheduledDestruction, ShardHead, SpaceState, StoredBatch, Ties, VersionUsage,
+    AlertFilter, AliasFilter, ApprovalFilter, BatchOutline, BreakGlassCount, BreakGlassFilter,
+    DeclarationFilter, EndingPrincipal, FactSink, FenceDelta, GrantFilter, GrantQuery, GrantRoom, Kept,
+    KeyFilter, LeftBehind, LogId, MixedUse, Page, ReviewFilter, Room, RootHead, RowRoot,
+    ScheduledDestruction, ShardHead, SpaceState, StoredBatch, Ties, VersionUsage,
 };
 use claviger_core::port::{Journal, Store, StoreError};
 use claviger_core::principal::{Credential, Principal, Status};
 use claviger_core::reason::KeptReason;
 use claviger_core::rights_review::RightsReview;
 use claviger_core::{
-    Action, Approval, ApprovalId, AssetId, CredentialId, Declaration, DeclarationId, Governance,
-    GovernanceId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, NodeId, PrincipalId, ReasonId,
-    RightsReviewId, Timestamp,
+    Action, AlertId, Approval, ApprovalId, AssetId, BreakGlass, BreakGlassId, CredentialId, Declaration,
+    DeclarationId, Governance, GovernanceId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, NodeId,
+    PrincipalId, ReasonId, Review, ReviewId, RightsReviewId, Timestamp,
 };
 use claviger_crypto::kdf::HmacSha256;
 use rusqlite::{Transaction, TransactionBehavior};
@@ -34,8 +36,9 @@ use rusqlite::{Transaction, TransactionBehavior};
 use super::columns::{Columns, find};
 use super::error::translate;
 use super::row::{
-    alias, approval, asset, credential, declaration, fact_head, governance, grant, grant_index, idempotency,
-    key, log_time, node, policy_document, principal, reason, rights_review, ring, veil, version,
+    alert, alias, approval, asset, break_glass, credential, declaration, fact_head, governance, grant,
+    grant_index, idempotency, key, log_time, node, policy_document, principal, reason, review, rights_review,
+    ring, veil, version,
 };
 use super::sums::Summing;
 use super::tag::Guarded;
@@ -163,6 +166,72 @@ impl Store for SqliteStore {
 
     async fn count_open_approvals(&self, requester: PrincipalId, now: Timestamp) -> Result<u64, StoreError> {
         self.inner.pool.read(move |connection| approval::count_open(connection, requester, now)).await
+    }
+
+    async fn find_review(&self, id: ReviewId) -> Result<Option<Review>, StoreError> {
+        self.inner
+            .pool
+            .read_fresh(Some(Object::Review(id)), move |connection| review::find_by_id(connection, id))
+            .await
+    }
+
+    async fn list_reviews(
+        &self,
+        filter: ReviewFilter,
+        page: Page<ReviewId>,
+    ) -> Result<Vec<Review>, StoreError> {
+        self.inner.pool.read(move |connection| review::list_by(connection, filter, &page)).await
+    }
+
+    async fn count_open_reviews(&self) -> Result<u64, StoreError> {
+        self.inner.pool.read(review::count_open).await
+    }
+
+    async fn find_alert(&self, id: AlertId) -> Result<Option<Alert>, StoreError> {
+        self.inner
+            .pool
+            .read_fresh(Some(Object::Alert(id)), move |connection| alert::find_by_id(connection, id))
+            .await
+    }
+
+    async fn find_open_alert(
+        &self,
+        rule: AlertRule,
+        subject: Option<Object>,
+    ) -> Result<Option<Alert>, StoreError> {
+        self.inner.pool.read_fresh(None, move |connection| alert::find_open(connection, rule, subject)).await
+    }
+
+    async fn list_alerts(&self, filter: AlertFilter, page: Page<AlertId>) -> Result<Vec<Alert>, StoreError> {
+        self.inner.pool.read(move |connection| alert::list_by(connection, &filter, &page)).await
+    }
+
+    async fn count_open_alerts(&self) -> Result<Vec<(AlertRule, u64)>, StoreError> {
+        self.inner.pool.read(alert::count_open).await
+    }
+
+    async fn find_break_glass(&self, id: BreakGlassId) -> Result<Option<BreakGlass>, StoreError> {
+        self.inner
+            .pool
+            .read_fresh(Some(Object::BreakGlass(id)), move |connection| {
+                break_glass::find_by_id(connection, id)
+            })
+            .await
+    }
+
+    async fn list_break_glass(
+        &self,
+        filter: BreakGlassFilter,
+        page: Page<BreakGlassId>,
+    ) -> Result<Vec<BreakGlass>, StoreError> {
+        self.inner.pool.read(move |connection| break_glass::list_by(connection, &filter, &page)).await
+    }
+
+    async fn count_break_glass(&self, now: Timestamp) -> Result<BreakGlassCount, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| snapshot(connection, || break_glass::count(connection, now)))
+            .await
     }
 
     async fn find_governance(&self) -> Result<Option<Governance>, StoreError> {
@@ -425,6 +494,10 @@ impl Store for SqliteStore {
 
     async fn list_role_holders(&self) -> Result<Vec<Principal>, StoreError> {
         self.inner.pool.read(principal::list_role_holders).await
+    }
+
+    async fn list_capacity_holders(&self) -> Result<Vec<Principal>, StoreError> {
+        self.inner.pool.read(principal::list_capacity_holders).await
     }
 
     async fn list_unacknowledged(&self) -> Result<Vec<Principal>, StoreError> {

@@ -8,17 +8,19 @@ use rusqlite::ToSql;
 use super::error::{damaged, translate};
 use super::plain;
 use super::row::{
-    alias, approval, asset, credential, declaration, governance, grant, key, node, principal, reason,
-    rights_review, ring, version,
+    alert, alias, approval, asset, break_glass, credential, declaration, governance, grant, key, node,
+    principal, reason, review, rights_review, ring, version,
 };
 use super::tag::{Guarded, Tagged};
 
 /// What has a tag of its own in the row of an object.
 fn tags_of(kind: Kind) -> &'static [&'static Tagged] {
     match kind {
+        Kind::Alert => &[&alert::TAGGED],
         Kind::Alias => &[&alias::TAGGED],
         Kind::Approval => &[&approval::TAGGED],
         Kind::Asset => &[&asset::TAGGED],
+        Kind::BreakGlass => &[&break_glass::TAGGED],
         Kind::Credential => &[&credential::TAGGED],
         Kind::Declaration => &[&declaration::TAGGED],
         Kind::Governance => &[&governance::TAGGED],
@@ -27,6 +29,7 @@ fn tags_of(kind: Kind) -> &'static [&'static Tagged] {
         Kind::Node => &[&node::TAGGED],
         Kind::Principal => &[&principal::TAGGED],
         Kind::Reason => &[&reason::TAGGED],
+        Kind::Review => &[&review::TAGGED],
         Kind::RightsReview => &[&rights_review::TAGGED],
         Kind::Ring => &[&ring::TAGGED],
         Kind::Version => &[&version::TAGGED, &version::COUNTED],
@@ -47,10 +50,12 @@ pub(super) fn list(
 /// How many rows there are of all kinds.
 pub(super) fn count(connection: Guarded<'_>) -> Result<u64, StoreError> {
     let mut rows = 0;
-    const TABLES: [&str; 14] = [
+    const TABLES: [&str; 17] = [
+        "alert",
         "alias",
         "approval",
         "asset",
+        "break_glass",
         "credential",
         "declaration",
         "governance",
@@ -60,6 +65,7 @@ pub(super) fn count(connection: Guarded<'_>) -> Result<u64, StoreError> {
         "node",
         "principal",
         "reason",
+        "review",
         "rights_review",
         "ring",
     ];
@@ -117,9 +123,11 @@ fn list_rows(
         rows.into_iter().map(of).collect()
     }
     Ok(match kind {
+        Kind::Alert => all(alert::list_from(connection, &id, limit)?, StateRow::Alert),
         Kind::Alias => all(alias::list_from(connection, &id, limit)?, StateRow::Alias),
         Kind::Approval => all(approval::list_from(connection, &id, limit)?, StateRow::Approval),
         Kind::Asset => all(asset::list_from(connection, &id, limit)?, StateRow::Asset),
+        Kind::BreakGlass => all(break_glass::list_from(connection, &id, limit)?, StateRow::BreakGlass),
         Kind::Credential => all(credential::list_from(connection, &id, limit)?, StateRow::Credential),
         Kind::Declaration => all(declaration::list_from(connection, &id, limit)?, StateRow::Declaration),
         Kind::Governance => all(governance::list_from(connection, &id, limit)?, StateRow::Governance),
@@ -128,6 +136,7 @@ fn list_rows(
         Kind::Node => all(node::list_from(connection, &id, limit)?, StateRow::Node),
         Kind::Principal => all(principal::list_from(connection, &id, limit)?, StateRow::Principal),
         Kind::Reason => all(reason::list_from(connection, &id, limit)?, StateRow::Reason),
+        Kind::Review => all(review::list_from(connection, &id, limit)?, StateRow::Review),
         Kind::RightsReview => all(rights_review::list_from(connection, &id, limit)?, StateRow::RightsReview),
         Kind::Ring => all(ring::list_from(connection, &id, limit)?, StateRow::Ring),
         Kind::Version => {

@@ -14,8 +14,11 @@ use super::tag::Guarded;
 const APPLICATION_ID: u32 = 0x436c_6176;
 
 /// One after the other, each brings a store from its index to the next version. What is released is never edited.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../../migrations/sqlite/0001.sql"), include_str!("../../migrations/sqlite/0002.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../migrations/sqlite/0001.sql"),
+    include_str!("../../migrations/sqlite/0002.sql"),
+    include_str!("../../migrations/sqlite/0003.sql"),
+];
 
 /// Brings the schema up to this release, or makes it.
 pub(super) fn migrate(connection: &Connection) -> Result<(), StoreError> {

@@ -5,7 +5,9 @@
 //! stand there then; before a row is written over, it is read, and so held against its tag.
 //!
 //! What a row's columns say of the object's place, kind and number are among what the tag covers, so that a tag is good in one
-//! place only. That a row is missing, or is an older one of the same object, its own tag does not show.
+//! place only. A column that a later schema added counts from the first value that it has ([`Tagged::later`]): the number of columns is
+//! told by what the tag is over, so that no other row has the same. That a row is missing, or is an older one of the same object, its own
+//! tag does not show.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +47,9 @@ pub(super) struct Tagged {
     pub(super) revision: Option<usize>,
     /// Is the first column the digest of the row's newest fact?
     pub(super) has_fact: bool,
+    /// How many columns, at the end, came with a later schema. The tag of a row does not cover those of them behind the last one that has a
+    /// value, so that a row without any has the tag that it had before.
+    pub(super) later: usize,
     /// Selects the columns of one row.
     pub(super) select: &'static str,
     /// Writes the tag, ?1, of that row, and the digest of its fact, ?2, if it has one. The parameters that name it come behind.
@@ -77,9 +82,19 @@ impl Tagged {
         Object::from_id(self.kind, &id).ok_or_else(lost)
     }
 
+    /// The column behind the last one that the tag of a row covers whose columns begin at `at`.
+    fn end(&self, row: &Row<'_>, at: usize) -> Result<usize, StoreError> {
+        let mut end = at + self.width();
+        let first = end.saturating_sub(self.later);
+        while end > first && matches!(row.get_ref(end - 1).map_err(translate)?, ValueRef::Null) {
+            end -= 1;
+        }
+        Ok(end)
+    }
+
     fn message(&self, row: &Row<'_>, at: usize) -> Result<Message, StoreError> {
         let mut message = Message::of(self.what);
-        put_columns(&mut message, row, at..at + self.width())?;
+        put_columns(&mut message, row, at..self.end(row, at)?)?;
         Ok(message)
     }
 
@@ -87,7 +102,7 @@ impl Tagged {
     fn message_with(&self, row: &Row<'_>, fact: ValueRef<'_>) -> Result<Message, StoreError> {
         let mut message = Message::of(self.what);
         message.put(fact);
-        put_columns(&mut message, row, 1..self.width())?;
+        put_columns(&mut message, row, 1..self.end(row, 0)?)?;
         Ok(message)
     }
 }

@@ -23,13 +23,17 @@ const HEAD: &str = "\
 # quickstart: a quick start as it comes, with a root in software; keys that were used, rotated and suspended, and a grant.
 # reference: the root in a token (SoftHSM2); environment, domains, a ring for cardholder data with a rotation period, required context and
 # assets and no data keys in clear, an asset, owners of keys and certificates, labels, a grant with conditions; used, rotated and suspended the same way.
-# Administrator and custodians signed that they know their duties; a role, two grants (one to a person, with an end) and the destruction of a key were
-# approved by two custodians each.
+# Administrator, security officers and custodians signed that they know their duties; the program, a role, a capacity, two grants (one to a person, with
+# an end) and the destruction of a key were approved by two custodians each. Emergency access was opened, closed and reviewed, and who has what was
+# reviewed; an auditor and somebody who answers for the organization signed of both.
 ";
 /// Where an export of a test lies.
 const EXPORT: &str = "evidence";
 /// Controls that ask whether log and state hold, and are decided where nothing else is.
 const OF_THE_LOG: [&str; 2] = ["AUD-03", "AUD-10"];
+/// Who signs that they know their duties: whoever can administer keys, or approves what others ask for.
+const DUTIES: [&str; 6] =
+    ["administrator", "custodian-1", "custodian-2", "custodian-3", "security_officer", "security_officer-2"];
 /// What a deployment says of itself.
 const CONFIGURED: [(&str, &str); 6] = [
     ("CLAVIGER_DEPLOYMENT__CERTIFICATE_OWNER", "platform-team"),
@@ -88,10 +92,13 @@ fn reference() -> Value {
     let rules = "--assets required --rotation-period 90d --environment production";
     administrator(&format!("ring create cards {data} {rules}"));
     administrator("asset add payments --class cardholder --owner ada");
-    let asset: Value = serde_json::from_str(&administrator("-o json asset show payments")).unwrap();
-    for custodian in ["administrator", "custodian-1", "custodian-2", "custodian-3"] {
+    let asset = of_json(&administrator("-o json asset show payments"));
+    for custodian in DUTIES {
         done(&instance, custodian, "attest ATT-CUSTODIAN-ACK --yes");
     }
+    let build = of_json(&administrator("-o json status"))["node"]["build"].clone();
+    let build = format!("declaration add build --digest {} --title release", build.as_str().unwrap());
+    approved(&instance, "administrator", &build);
     let said_of_it = "--owner ada --description payments --label team=payments --label tier=1";
     administrator(&format!("key create cards/pan {said_of_it}"));
     let conditions = "--context tenant=clinic --source 127.0.0.0/8 --until 90d";
@@ -106,12 +113,59 @@ fn reference() -> Value {
     approved(&instance, "administrator", "key destroy cards/old --reason moved");
     let context = format!("claviger:asset={}", asset["id"].as_str().unwrap());
     use_and_rotate(&instance, "cards/pan", &["--context", "tenant=clinic", "--context", &context]);
+    emergency(&instance);
+    review(&instance);
     done(&instance, "auditor", "audit snapshot");
-    let scan: Value = serde_json::from_str(&done(&instance, "auditor", "-o json audit scan")).unwrap();
+    let scan = of_json(&done(&instance, "auditor", "-o json audit scan"));
     assert!(scan["failed"] == 0 && scan["scanned"].as_u64() > Some(10), "{scan}");
     done(&instance, "auditor", &format!("audit export --out {EXPORT}"));
     instance.stop();
     evaluated(dir.path(), EXPORT, &[]).1
+}
+
+/// Somebody who holds no role gets emergency access, which another person than who opened and approved it looks at afterwards.
+fn emergency(instance: &Instance) {
+    done(instance, "security_officer", "principal create hanna --kind human");
+    let code = "credential create hanna --enrolment-code --lifetime 1d --out hanna.code";
+    done(instance, "security_officer", code);
+    let url = instance.ready["urls"]["control"].as_str().unwrap();
+    let enrol = ["enrol", "--url", url, "--ca", "claviger-data/pki/ca.crt", "--code-file", "hanna.code"];
+    let mut command = claviger();
+    let output = command.current_dir(&instance.dir).args(enrol).args(["--out", "hanna"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let open = "break-glass open --holder hanna --key cards/pan --for 1h --reason drill";
+    let open: Vec<_> = open.split(' ').collect();
+    approvals::done_under(instance, &["security_officer-2"], "administrator", &open);
+    let id = only(&of_json(&done(instance, "auditor", "-o json break-glass list")));
+    done(instance, "administrator", &format!("break-glass close {id} --reason over"));
+    let justified = "--verdict justified --reason drill";
+    done(instance, "security_officer", &format!("break-glass review {id} {justified}"));
+    done(instance, "auditor", &format!("attest ATT-BREAKGLASS-REVIEW --scope break_glass:{id} --yes"));
+    let raised = "-o json alert list --rule break_glass_opened";
+    let alert = only(&of_json(&done(instance, "auditor", raised)));
+    done(instance, "security_officer", &format!("alert triage {alert} --reason drill"));
+}
+
+/// Who has what is reviewed, and stays; who answers for the organization signs of it.
+fn review(instance: &Instance) {
+    approved(instance, "security_officer", "capacity give auditor executive --reason board");
+    done(instance, "administrator", "access review open --due-in 7d --reason half-year");
+    let id = only(&of_json(&done(instance, "auditor", "-o json access review list")));
+    done(instance, "security_officer", &format!("access review decide {id} --keep-rest"));
+    done(instance, "administrator", &format!("access review decide {id} --keep security_officer"));
+    done(instance, "security_officer", &format!("access review close {id} --yes --reason decided"));
+    done(instance, "auditor", &format!("attest ATT-ACCESS-REVIEW --scope review:{id} --yes"));
+}
+
+fn of_json(printed: &str) -> Value {
+    serde_json::from_str(printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
+}
+
+/// The identifier of the one that is listed.
+fn only(listed: &Value) -> String {
+    let items = listed["items"].as_array().unwrap();
+    let [one] = items.as_slice() else { panic!("{listed}") };
+    one["id"].as_str().unwrap().to_owned()
 }
 
 /// Runs a command that must succeed; its words have no spaces.

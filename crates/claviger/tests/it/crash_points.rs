@@ -222,6 +222,68 @@ fn crash_between_approval_and_execution_does_what_was_approved_once() {
     serving.stop();
 }
 
+/// What custodians approved as one plan goes on with the step behind the last that was done, wherever it is cut off.
+#[test]
+fn crash_between_two_steps_of_a_plan_goes_on_with_the_next() {
+    let mut bench = Bench::new();
+    let files = bench.site.path("policy");
+    std::fs::create_dir(&files).unwrap();
+    let apply = ["apply", "-f", "policy", "--reason", "a shift", "--yes"];
+    let given = |site: &Site| {
+        let search = ["-o", "json", "audit", "search", "--op", "assign_role", "--page-all"];
+        let found: Value = serde_json::from_slice(&site.done("auditor", &search, b"")).unwrap();
+        found["items"].as_array().unwrap().iter().filter(|entry| entry["outcome"] == "ok").count()
+    };
+    let mut cut_off = Vec::new();
+    let mut serving = bench.site.serve();
+    // As above; a step is a commit of its own.
+    for visit in 2..=9 {
+        let point = format!("commit-after:{visit}");
+        let names = [1, 2, 3].map(|number| format!("shift-{visit}-{number}"));
+        let mut text = String::new();
+        for name in &names {
+            let create = ["principal", "create", name, "--kind", "human"];
+            bench.site.done("security_officer-2", &create, b"");
+            text += &format!("[[principal]]\nname = \"{name}\"\nkind = \"human\"\nroles = [\"operator\"]\n");
+        }
+        std::fs::write(files.join("people.toml"), text).unwrap();
+        let before = given(&bench.site);
+        let approval = ask(&bench.site, "security_officer", &apply);
+        for custodian in CUSTODIANS {
+            approve(&bench.site, custodian, &approval);
+        }
+        serving.stop();
+        if let Ok(crashing) = bench.site.try_serve(&[("CLAVIGER_FAILPOINT", &point)]) {
+            // Nobody may hear of it.
+            let _ = bench.site.run("security_officer", &["approval", "execute", &approval], b"");
+            crashing.kill();
+        }
+        serving = bench.site.serve();
+        let show = ["-o", "json", "approval", "show", &approval];
+        let shown = || -> Value { serde_json::from_slice(&bench.site.done("auditor", &show, b"")).unwrap() };
+        let found = shown();
+        let done = found["done"].as_array().map_or(0, Vec::len);
+        assert_eq!(
+            found["state"],
+            if done == names.len() { "executed" } else { "ready" },
+            "{point}: {found}"
+        );
+        // What the plan says is done is what was done.
+        for (at, name) in names.iter().enumerate() {
+            let show = ["-o", "json", "principal", "show", name];
+            let principal: Value = serde_json::from_slice(&bench.site.done("auditor", &show, b"")).unwrap();
+            assert_eq!(!principal["roles"].as_array().unwrap().is_empty(), at < done, "{point}: {principal}");
+        }
+        cut_off.push(done);
+        bench.site.done("security_officer", &apply, b"");
+        assert_eq!(shown()["state"], "executed", "{point}");
+        assert_eq!(given(&bench.site), before + names.len(), "{point}: each once");
+    }
+    assert!(cut_off.iter().any(|done| [1, 2].contains(done)), "{cut_off:?}");
+    bench.evidence.hold(&bench.site, &[]);
+    serving.stop();
+}
+
 #[test]
 fn crash_around_the_kept_checkpoint_leaves_a_store_that_reaches_it() {
     let mut bench = Bench::new();

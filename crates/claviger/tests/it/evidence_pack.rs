@@ -14,7 +14,7 @@ use crate::instance::{Instance, claviger, unset};
 use crate::verify::claviger_verify;
 
 /// Files that every pack for PCI DSS of a deployment as below has.
-const LAYOUT: [&str; 39] = [
+const LAYOUT: [&str; 44] = [
     "LIMITS.md",
     "MANIFEST.json",
     "MANIFEST.sig",
@@ -31,9 +31,12 @@ const LAYOUT: [&str; 39] = [
     "oscal/poam.json",
     "oscal/profile.json",
     "redaction.json",
+    "report/alerts.csv",
     "report/algorithms.csv",
     "report/approvals.csv",
     "report/assets.csv",
+    "report/break_glass.csv",
+    "report/capacities.csv",
     "report/clauses.csv",
     "report/credentials.csv",
     "report/declarations.csv",
@@ -44,6 +47,8 @@ const LAYOUT: [&str; 39] = [
     "report/report.html",
     "report/report.md",
     "report/results.csv",
+    "report/review_items.csv",
+    "report/reviews.csv",
     "report/rings.csv",
     "report/sessions.csv",
     "report/versions.csv",

@@ -5,6 +5,8 @@ mod approvals;
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod break_glass;
+#[cfg(test)]
 mod compliance;
 #[cfg(test)]
 mod core_image;
@@ -20,6 +22,8 @@ mod destruction;
 mod disk_faults;
 #[cfg(test)]
 mod documents;
+#[cfg(test)]
+mod enrolment;
 #[cfg(test)]
 mod entering;
 #[cfg(test)]
@@ -40,6 +44,10 @@ mod lines;
 mod load;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod policy;
+#[cfg(test)]
+mod reach;
 #[cfg(test)]
 mod recover;
 #[cfg(test)]

@@ -65,6 +65,28 @@ impl Site {
         Self { dir }
     }
 
+    /// One that nobody has set up yet.
+    pub(crate) fn empty() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// Sets it up by `claviger init` with these options, to be served at ports that are free.
+    pub(crate) fn init(&self, options: &[&str]) -> Output {
+        let config = self.deployed("claviger.toml");
+        let mut init = claviger();
+        init.current_dir(self.dir.path()).stdin(Stdio::null());
+        init.args(["init", "--root", "software", "--config"]).arg(&config).args(options);
+        let output = init.output().unwrap();
+        if output.status.success() {
+            let mut text = std::fs::read_to_string(&config).unwrap();
+            for port in [7400, 7401, 7402, 7409] {
+                text = text.replace(&format!("127.0.0.1:{port}"), "127.0.0.1:0");
+            }
+            std::fs::write(&config, text).unwrap();
+        }
+        output
+    }
+
     /// A path in the folder of the test.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)

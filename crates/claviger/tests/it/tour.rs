@@ -34,6 +34,7 @@ documents! {
     guide_to_governance_holds_line_by_line: "docs/governance.md" by governance;
     guide_to_keys_holds_line_by_line: "docs/keys.md" by keys;
     guide_to_people_holds_line_by_line: "docs/people.md" by people;
+    guide_to_policy_holds_line_by_line: "docs/policy.md" by policy;
     guide_to_rest_holds_line_by_line: "docs/rest.md" by rest;
     guide_to_verifying_holds_line_by_line: "docs/verify.md" by verify;
     guide_to_external_key_stores_holds_line_by_line: "docs/xks.md" by xks;
@@ -158,6 +159,10 @@ fn governance(instance: &Instance, script: &str) {
     );
     let principal = |name: &str| json(instance, "auditor", &["principal", "show", name]);
     assert_eq!(principal("dora")["roles"], serde_json::json!(["custodian"]));
+    assert_eq!(principal("auditor")["capacities"][0]["capacity"], "dpo");
+    assert_eq!(principal("operator")["roles"], serde_json::json!([]), "a review has taken it away");
+    let reviews = json(instance, "auditor", &["access", "review", "list", "--state", "closed"]);
+    assert_eq!(reviews["items"][0]["decided"], reviews["items"][0]["items"], "{reviews}");
     assert_eq!(principal("gina")["same_person_as"], principal("custodian-2")["id"]);
     let left = principal("custodian-3");
     assert_eq!((&left["standing"], &left["roles"]), (&"revoked".into(), &serde_json::json!([])), "{left}");
@@ -186,8 +191,9 @@ fn keys(instance: &Instance, script: &str) {
 }
 
 fn people(instance: &Instance, script: &str) {
-    let script = replaced(script, &[("/etc/claviger/claviger.toml", "../claviger.toml")]);
-    let said = pasted_by_profiles(instance, &script);
+    let url = instance.ready["urls"]["control"].as_str().unwrap().trim_end_matches('/');
+    let words = [("https://kms.example.org:7400", url), ("--ca ca.crt", "--ca ../pki/ca.crt")];
+    let said = pasted_by_profiles(instance, &replaced(script, &words));
     assert_eq!(said.matches("refused, as it should be").count(), 2, "{said}");
     let shown: Vec<_> = said.lines().filter(|line| line.starts_with("status ")).collect();
     assert!(shown.iter().any(|line| line.ends_with("active")), "{said}");
@@ -195,6 +201,26 @@ fn people(instance: &Instance, script: &str) {
     let listed = json(instance, "auditor", &["principal", "list", "--page-all"]);
     let names: Vec<_> = listed["items"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
     assert!(!names.contains(&&Value::from("ada")), "{listed}");
+}
+
+fn policy(instance: &Instance, script: &str) {
+    let said = pasted_by_profiles(instance, script);
+    assert_eq!(said.lines().filter(|line| *line == "no difference").count(), 3, "{said}");
+    assert!(said.contains("payments/pan") && said.contains("responder to rosa"), "{said}");
+    // What was recorded is the digest that others make of the files.
+    let list = ["declaration", "list", "--kind", "policy_files"];
+    let declared = json(instance, "auditor", &list)["items"][0]["declared"]["policy_files"].clone();
+    let digest = declared["sha256"].as_str().unwrap();
+    assert!(said.lines().any(|line| line == format!("{digest}  -")), "{digest}: {said}");
+    assert_eq!(declared["differences"], 0, "{declared}");
+    let rosa = json(instance, "auditor", &["principal", "show", "rosa"]);
+    assert_eq!(rosa["roles"], serde_json::json!(["responder"]));
+    let grants = json(instance, "auditor", &["grant", "list", "--principal", "till"]);
+    assert_eq!(grants["items"].as_array().unwrap().len(), 1, "{grants}");
+    let approvals = json(instance, "auditor", &["approval", "list", "--state", "ended"]);
+    let plans: Vec<_> = approvals["items"].as_array().unwrap().iter().map(|one| &one["action"]).collect();
+    assert_eq!(plans, ["apply_plan"], "role and grant at once: {approvals}");
+    instance.done("auditor", &["audit", "verify"], b"");
 }
 
 fn verify(instance: &Instance, script: &str) {

@@ -70,6 +70,7 @@ fn proves(
         status: Status::Active,
         created_by: None,
         renews: None,
+        awaits_confirmation: false,
         created_at: ANY_TIME,
         expires_at: Timestamp::from_micros(u64::MAX),
         reason: None,

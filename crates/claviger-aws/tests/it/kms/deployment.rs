@@ -338,7 +338,7 @@ async fn application(base: &Base, name: &str, home: &str, operations: Vec<Action
 /// What makes an access key.
 pub(crate) fn access_key(name: &str, what: NewCredential) -> CreateCredential {
     let principal = PrincipalRef::Name(name.parse().unwrap());
-    CreateCredential { principal, label: "sdk".parse().unwrap(), what }
+    CreateCredential { principal, label: "sdk".parse().unwrap(), what, to_confirm: false }
 }
 
 pub(crate) fn ring(name: &str) -> RingRef {

@@ -25,7 +25,9 @@ use claviger_core::reason::Why;
 use claviger_core::{ApprovalId, Name, PrincipalId, Timestamp};
 use serde::Serialize;
 
-use super::rendering::{Change, Estate, MARK, Names, Rendered, Row, harmless, objects, of_server, rendered};
+use super::rendering::{
+    Change, Estate, MARK, Names, Rendered, Row, harmless, objects, of_server, parts, rendered,
+};
 use crate::clock;
 use crate::command::reason::reported;
 use crate::failure::Failure;
@@ -42,6 +44,8 @@ pub(super) struct Look {
     asked: Rendered,
     /// The same, with identifiers.
     identified: Rendered,
+    /// Which steps of a plan were done.
+    done: BTreeSet<u16>,
     names: Names,
     /// Roles of who asks.
     roles: String,
@@ -94,7 +98,7 @@ impl Look {
         let deployment = named_by(answer.receipt.as_deref())?;
         let approval = answer.value;
         let (form, act) = opened(&approval, id, &deployment)?;
-        let (mut estate, rows) = looked_at(client, &form, is_open(&approval)).await?;
+        let (mut estate, rows) = looked_at(client, &form, &approval).await?;
         learn(&approval, &mut estate.names);
         let mut roles = String::new();
         let known: BTreeSet<_> = form.rows.iter().map(|seen| seen.object).collect();
@@ -110,8 +114,12 @@ impl Look {
                 }
             }
         }
-        if let Governed::Declare { declared: Declared::Parameter(parameter), .. } = &act {
-            estate.in_force = in_force(client, parameter).await?;
+        for part in parts(&act) {
+            if let Governed::Declare { declared: Declared::Parameter(parameter), .. } = part
+                && let Some(value) = in_force(client, &parameter).await?
+            {
+                estate.in_force.insert(parameter.name.to_string(), value);
+            }
         }
         Self::of(approval, form, &act, estate, rows, roles)
     }
@@ -125,10 +133,10 @@ impl Look {
         roles: String,
     ) -> Result<Self, Failure> {
         let asked = rendered(act, &estate).ok_or_else(|| unknown(act.word()))?;
-        let names = estate.names.clone();
+        let (names, done) = (estate.names.clone(), estate.done.clone());
         let unnamed = Estate { names: Names::default(), ..estate };
         let identified = rendered(act, &unnamed).ok_or_else(|| unknown(act.word()))?;
-        Ok(Self { approval, form, asked, identified, names, roles, rows })
+        Ok(Self { approval, form, asked, identified, done, names, roles, rows })
     }
 
     /// What is done, in a few words.
@@ -177,13 +185,13 @@ impl Look {
     /// For people: all of it, with names.
     pub(super) fn text(&self, now: Timestamp) -> String {
         let mut text = format!("{}\n\n{}", self.asked.title, record(&self.head(now)));
-        for of in distinct(&self.asked.changes) {
-            let changes = self.asked.changes.iter().filter(|change| change.of == of);
-            let lines: Vec<_> = changes.map(|change| (change.field, arrow(change))).collect();
-            text.push_str(&format!("\n{of}\n"));
-            for line in record(&lines).lines() {
-                text.push_str(&format!("  {line}\n"));
-            }
+        changes(&self.asked, &mut text);
+        for (step, asked) in (0_u16..).zip(&self.asked.steps) {
+            let of = self.asked.steps.len();
+            let done = if self.done.contains(&step) { ", done" } else { "" };
+            let _ = write!(text, "\nSTEP {} of {of}{done}: {}\n", u32::from(step) + 1, asked.title);
+            changes(asked, &mut text);
+            let _ = write!(text, "\n{}\n", asked.consequence);
         }
         let _ = write!(text, "\n{}\n", self.asked.consequence);
         for Moved { object, seen, now } in &self.rows.moved {
@@ -249,10 +257,18 @@ impl Look {
         let who = match (self.form.eligible, self.form.quorum) {
             (Eligible::Custodians, 1) => "custodian",
             (Eligible::Custodians, _) => "custodians",
+            (Eligible::Responders, 1) => "responder or security officer",
+            (Eligible::Responders, _) => "responders or security officers",
             (Eligible::RoleHolders, 1) => "person who holds a role",
             (Eligible::RoleHolders, _) => "persons who hold a role, because there are too few custodians",
         };
-        format!("{} {who}, other than who asks", self.form.quorum)
+        let others = match self.form.eligible {
+            Eligible::Custodians | Eligible::RoleHolders => "other than who asks",
+            Eligible::Responders => {
+                "other than who asks, who gets it, and who made that account or a credential of it"
+            }
+        };
+        format!("{} {who}, {others}", self.form.quorum)
     }
 
     /// Who decided, and who is missing.
@@ -343,6 +359,7 @@ fn is_open(approval: &Approval) -> bool {
 
 /// Names in the approval itself.
 fn learn(approval: &Approval, names: &mut Names) {
+    names.learn_all(&approval.names);
     let mut person = |one: &NamedPrincipal| {
         if let Some(name) = &one.name {
             names.learn(one.id, name);
@@ -366,9 +383,12 @@ fn learn(approval: &Approval, names: &mut Names) {
 }
 
 /// Rows that were decided on, as they are now. What came of an approval has changed them: of one that ended nothing but names is taken.
-async fn looked_at(client: &Client, form: &Form, is_open: bool) -> Result<(Estate, Rows), Failure> {
+async fn looked_at(client: &Client, form: &Form, approval: &Approval) -> Result<(Estate, Rows), Failure> {
+    let is_open = is_open(approval);
     let (mut estate, mut rows) = (Estate::default(), Rows::default());
-    for &SeenRow { object, revision: seen } in &form.rows {
+    estate.done = approval.done.iter().map(|done| done.step).collect();
+    for &SeenRow { object, revision: shown } in &form.rows {
+        let seen = left_by_steps(approval, object).unwrap_or(shown);
         if !is_shown(object) {
             rows.unread.push(object.into());
             continue;
@@ -388,6 +408,12 @@ async fn looked_at(client: &Client, form: &Form, is_open: bool) -> Result<(Estat
     Ok((estate, if is_open { rows } else { Rows::default() }))
 }
 
+/// The revision that a row has since a step of the plan wrote it, if one did.
+fn left_by_steps(approval: &Approval, object: Object) -> Option<u64> {
+    let mut moved = approval.done.iter().rev().flat_map(|done| &done.moved);
+    moved.find(|seen| *seen.object == object).map(|seen| seen.revision)
+}
+
 /// Is there a call that shows its row?
 const fn is_shown(object: Object) -> bool {
     match object {
@@ -397,12 +423,15 @@ const fn is_shown(object: Object) -> bool {
         | Object::Key(_)
         | Object::Principal(_)
         | Object::Ring(_) => true,
-        Object::Alias(_)
+        Object::Alert(_)
+        | Object::Alias(_)
         | Object::Approval(_)
         | Object::Asset(_)
+        | Object::BreakGlass(_)
         | Object::Credential(_)
         | Object::Node(_)
         | Object::Reason(_)
+        | Object::Review(_)
         | Object::RightsReview(_)
         | Object::Version(_) => false,
     }
@@ -466,6 +495,18 @@ async fn in_force(client: &Client, parameter: &Parameter) -> Result<Option<Strin
     let catalogue = Catalogue::load().map_err(|error| Failure::failed(error.to_string()))?;
     let default = catalogue.find_parameter(parameter.name.as_str()).map(|known| known.default.to_string());
     Ok(newest.map(|(_, value)| value).or(default))
+}
+
+/// What changes, thing by thing.
+fn changes(asked: &Rendered, text: &mut String) {
+    for of in distinct(&asked.changes) {
+        let changes = asked.changes.iter().filter(|change| change.of == of);
+        let lines: Vec<_> = changes.map(|change| (change.field, arrow(change))).collect();
+        let _ = write!(text, "\n{of}\n");
+        for line in record(&lines).lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
 }
 
 /// What changes are of, each once, in their order.

@@ -21,7 +21,7 @@ use claviger_core::approval::Verdict;
 
 use super::paging::Paging;
 use super::reason::{self, WhyArgs};
-use super::{credential, declaration, governance, grant, key, principal, ring};
+use super::{break_glass, credential, declaration, governance, grant, key, principal, ring};
 use crate::clock;
 use crate::failure::Failure;
 use crate::file::placed::ForceArgs;
@@ -43,7 +43,7 @@ pub enum ApprovalCommand {
     /// Look at what is asked for, and approve it by a signature of the key of your certificate
     ///
     /// It is shown as by `show`, and done only while nothing of it has changed. No token approves, and nobody approves what an account of
-    /// the same person asked for, or a role that they would get.
+    /// the same person asked for, or a role or capacity that they would get.
     Approve(ApproveArgs),
     /// Deny what is asked for, by a signature; one denial is enough
     ///
@@ -301,19 +301,30 @@ fn table(approval: &Approval) -> String {
         ("asked by", called(&approval.requester)),
         ("approved", format!("{} of {}", approval.approved, approval.quorum)),
         ("decisions", approval.decisions.iter().map(said).collect::<Vec<_>>().join(", ")),
+        ("steps done", steps_done(approval)),
         ("until", approval.expires_at.to_string()),
         ("ended", approval.ended.as_ref().map(over).unwrap_or_default()),
         ("reason", reason::reported(approval.reason.as_ref())),
     ])
 }
 
+/// How many steps of a plan were done; nothing of what is none.
+fn steps_done(approval: &Approval) -> String {
+    match approval.done.len() {
+        0 => String::new(),
+        count => count.to_string(),
+    }
+}
+
 fn executed_table(executed: &ExecutedApproval) -> String {
     let result = match &executed.result {
+        ExecutedResult::BreakGlass(access) => break_glass::table(access),
         ExecutedResult::Credential(created) => credential::table(&created.credential),
         ExecutedResult::Declaration(declaration) => declaration::table(declaration),
         ExecutedResult::Governance(rules) => governance::table(rules),
         ExecutedResult::Grant(grant) => grant::table(grant),
         ExecutedResult::Key(key) => key::table(key),
+        ExecutedResult::Plan(plan) => table(plan),
         ExecutedResult::Principal(principal) => principal::table(principal),
         ExecutedResult::Reason(reason) => {
             record(&[("reason id", reason::id_of(Some(reason))), ("reason", reason::reported(Some(reason)))])

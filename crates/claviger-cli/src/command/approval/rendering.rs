@@ -6,7 +6,7 @@
 //! * of the server's words there are names, texts and rows as they stand alone. Names and texts are marked;
 //! * nothing that is shown can move the cursor, hide a letter or turn a line around.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ use claviger_client::types::principal::Principal;
 use claviger_client::types::ring::{Ring, RingPolicy};
 use claviger_client::types::text::Sha256;
 use claviger_client::types::{Instant, Pairs};
-use claviger_core::declaration::{Declared, Parameter};
+use claviger_core::declaration::{Build, Declared, Parameter};
 use claviger_core::grant::Selector;
 use claviger_core::key::{AssetRule, PlaintextDataKeys, Protection, RotatedKeys, Separation, State};
 use claviger_core::object::Object;
 use claviger_core::principal::Role;
 use claviger_core::{
-    Action, DeclarationId, GovernanceId, KeyId, KeyRingId, Name, PrincipalId, ReasonId, Timestamp,
+    Action, Capacity, DeclarationId, GovernanceId, KeyId, KeyRingId, Name, PrincipalId, ReasonId, Timestamp,
 };
 use serde::Serialize;
 
@@ -40,6 +40,15 @@ pub(super) const MARK: char = '*';
 
 /// What follows from each act, in a sentence.
 const CONSEQUENCES: &[(Action, &str)] = &[
+    (
+        Action::ApplyPlan,
+        "Each step is done by itself, in this order, as long as nothing that it is about is changed by anybody else. What was done stays, \
+         also where a later step is not done.",
+    ),
+    (
+        Action::AssignCapacity,
+        "From then on statements that ask for it are the person's to sign, until it is withdrawn. It lets the person do nothing else.",
+    ),
     (Action::AssignRole, "From then on the person may do all that the role may, until it is withdrawn."),
     (
         Action::CompromiseKey,
@@ -59,7 +68,8 @@ const CONSEQUENCES: &[(Action, &str)] = &[
     ),
     (
         Action::Declare,
-        "Evaluations hold the controls against this value, and no longer against the one before.",
+        "Evaluations go by it from then on: a parameter has this value, and no longer the one before; a program or a configuration of this \
+         digest may run.",
     ),
     (
         Action::ErasePrincipal,
@@ -73,6 +83,11 @@ const CONSEQUENCES: &[(Action, &str)] = &[
     (
         Action::ImportMaterial,
         "The key works with material that exists outside of this deployment as well, where no destruction here reaches it.",
+    ),
+    (
+        Action::OpenBreakGlass,
+        "From then on the person uses these keys on what they protected before, until the end, or until somebody closes it. An alert says so at \
+         once, and another person than who had, opened or approved it reviews afterwards what was done.",
     ),
     (
         Action::ScheduleDestroy,
@@ -97,7 +112,8 @@ const CONSEQUENCES: &[(Action, &str)] = &[
     ),
     (
         Action::WithdrawDeclaration,
-        "The parameter has this value no more: evaluations go by the one that was declared before it, or else by the default.",
+        "Evaluations go by it no more: a parameter has the value that was declared before it, or else its default; a program or a \
+         configuration of that digest may not run.",
     ),
 ];
 
@@ -115,6 +131,9 @@ pub(super) struct Rendered {
     pub(super) changes: Vec<Change>,
     /// What follows from it.
     pub(super) consequence: &'static str,
+    /// The steps of a plan, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) steps: Vec<Self>,
 }
 
 /// A field that changes, or that something new has.
@@ -138,8 +157,10 @@ pub(super) struct Estate {
     pub(super) rows: BTreeMap<Object, Row>,
     /// What things are called.
     pub(super) names: Names,
-    /// The value that a parameter has at present.
-    pub(super) in_force: Option<String>,
+    /// The values that parameters have at present, by their names.
+    pub(super) in_force: BTreeMap<String, String>,
+    /// Which steps of a plan were done.
+    pub(super) done: BTreeSet<u16>,
 }
 
 /// A row, as the deployment shows it.
@@ -297,6 +318,15 @@ const fn is_hidden(sign: char) -> bool {
 /// What an act names by identifier: what to ask the deployment about.
 pub(super) fn objects(act: &Governed) -> Vec<Object> {
     match act {
+        Governed::ApplyPlan { .. } => parts(act).iter().flat_map(objects).collect(),
+        Governed::AssignCapacity { principal, capacity, .. } => {
+            let owned = match capacity {
+                Capacity::AssetOwner(id) => Some(Object::Asset(*id)),
+                Capacity::KeyOwner(id) => Some(Object::Key(*id)),
+                _ => None,
+            };
+            [Object::Principal(*principal)].into_iter().chain(owned).collect()
+        }
         Governed::AssignRole { principal, .. }
         | Governed::CreateCredential { principal, .. }
         | Governed::ErasePrincipal { principal, .. } => vec![Object::Principal(*principal)],
@@ -307,6 +337,10 @@ pub(super) fn objects(act: &Governed) -> Vec<Object> {
         Governed::CreateGrant { principal, on, retiring, .. } => {
             let people = [*principal].into_iter().chain(*retiring).map(Object::Principal);
             people.chain([covered(*on)]).collect()
+        }
+        Governed::OpenBreakGlass { holder, keys, .. } => {
+            let keys = keys.as_slice().iter().copied().map(Object::Key);
+            [Object::Principal(*holder)].into_iter().chain(keys).collect()
         }
         Governed::SetGovernance { .. } => vec![Object::Governance(GovernanceId::ONLY)],
         Governed::SetRingSeparation { ring, .. } | Governed::UpdateRing { ring, .. } => {
@@ -327,10 +361,74 @@ const fn covered(on: Selector) -> Object {
     }
 }
 
+/// The acts of a plan, as far as they read; any other act by itself.
+pub(super) fn parts(act: &Governed) -> Vec<Governed> {
+    match act {
+        Governed::ApplyPlan { acts, reason: _ } => {
+            acts.iter().filter_map(|act| Governed::decode_act(act).ok()).collect()
+        }
+        one => vec![one.clone()],
+    }
+}
+
+/// What an act writes that stood there before.
+fn changed(act: &Governed) -> Option<Object> {
+    match act {
+        Governed::AssignCapacity { principal, .. } | Governed::AssignRole { principal, .. } => {
+            Some(Object::Principal(*principal))
+        }
+        Governed::SetGovernance { .. } => Some(Object::Governance(GovernanceId::ONLY)),
+        Governed::SetRingSeparation { ring, .. } | Governed::UpdateRing { ring, .. } => {
+            Some(Object::Ring(*ring))
+        }
+        Governed::UpdateKey { key, .. } => Some(Object::Key(*key)),
+        Governed::WithdrawDeclaration { declaration, .. } => Some(Object::Declaration(*declaration)),
+        _ => None,
+    }
+}
+
+/// A plan: each of its acts as it is shown by itself. What an earlier step changes stands before no arrow of a later one, where it would not
+/// be so any more; and what was done stands before none at all.
+fn plan(acts: &[Vec<u8>], estate: &Estate) -> Option<Rendered> {
+    let (mut steps, mut left) = (Vec::with_capacity(acts.len()), estate.clone());
+    for (step, act) in (0_u16..).zip(acts) {
+        let act = Governed::decode_act(act).ok()?;
+        let parameter = match &act {
+            Governed::Declare { declared: Declared::Parameter(parameter), .. } => {
+                Some(parameter.name.as_str())
+            }
+            _ => None,
+        };
+        let was = changed(&act).and_then(|object| left.rows.remove_entry(&object));
+        let value = parameter.and_then(|name| left.in_force.remove_entry(name));
+        if estate.done.contains(&step) {
+            steps.push(rendered(&act, &left)?);
+            // What it left is what those behind it find.
+            left.rows.extend(was);
+            left.in_force.extend(value);
+        } else {
+            let mut before = left.clone();
+            before.rows.extend(was);
+            before.in_force.extend(value);
+            steps.push(rendered(&act, &before)?);
+        }
+    }
+    let title = match steps.as_slice() {
+        [only] => format!("a plan of one step: {}", only.title),
+        several => format!("a plan of {} steps", several.len()),
+    };
+    let consequence = consequence(Action::ApplyPlan)?;
+    Some(Rendered { title, changes: Vec::new(), consequence, steps })
+}
+
 /// An act as it is shown; `None` for one that this program does not know as one that others approve.
 pub(super) fn rendered(act: &Governed, estate: &Estate) -> Option<Rendered> {
     let names = &estate.names;
     let (title, lines) = match act {
+        Governed::ApplyPlan { acts, reason: _ } => return plan(acts, estate),
+        Governed::AssignCapacity { principal, capacity, reason: _ } => {
+            assign_capacity(*principal, *capacity, estate)
+        }
         Governed::AssignRole { principal, role, reason: _ } => assign_role(*principal, *role, estate),
         Governed::CompromiseKey { key, reason: _ } => {
             let mut lines = Lines::of(format!("key {}", names.of(key)));
@@ -343,8 +441,11 @@ pub(super) fn rendered(act: &Governed, estate: &Estate) -> Option<Rendered> {
             lines.set("state", None, Some(State::Compromised.to_string()));
             (format!("declare version {version} of key {} compromised", names.of(key)), lines)
         }
-        Governed::CreateCredential { principal, label, what } => {
-            create_credential(*principal, label, what, estate)
+        Governed::CreateCredential { principal, label, what, to_confirm } => {
+            let (title, mut lines) = create_credential(*principal, label, what, estate);
+            let confirmed = to_confirm.then(|| "its holder has confirmed it by a certificate".to_owned());
+            lines.set("proves nothing until", None, confirmed);
+            (title, lines)
         }
         Governed::CreateGrant { principal, on, operations, conditions, reason: _, name, retiring } => {
             let mut lines = Lines::of(format!("new grant to {}", names.principal(*principal)));
@@ -372,6 +473,9 @@ pub(super) fn rendered(act: &Governed, estate: &Estate) -> Option<Rendered> {
             lines.put("material expires", expires_at.map_or_else(|| "never".to_owned(), instant));
             lines.set("only of version", None, version.map(|number| number.to_string()));
             (format!("import material into key {}", names.of(key)), lines)
+        }
+        Governed::OpenBreakGlass { holder, keys, lifetime, reason: _ } => {
+            open_break_glass(*holder, keys.as_slice(), *lifetime, estate)
         }
         Governed::ScheduleDestroy { key, waiting, reason: _ } => destroy(*key, *waiting, estate),
         Governed::SetGovernance {
@@ -459,7 +563,8 @@ pub(super) fn rendered(act: &Governed, estate: &Estate) -> Option<Rendered> {
         Governed::WithdrawDeclaration { declaration, reason: _ } => withdraw(*declaration, estate),
         _ => return None,
     };
-    Some(Rendered { title, changes: lines.lines, consequence: consequence(act.action())? })
+    let consequence = consequence(act.action())?;
+    Some(Rendered { title, changes: lines.lines, consequence, steps: Vec::new() })
 }
 
 /// What there is no end to.
@@ -518,6 +623,35 @@ fn named(on: Selector, names: &Names) -> String {
     }
 }
 
+fn assign_capacity(principal: PrincipalId, capacity: Capacity, estate: &Estate) -> (String, Lines) {
+    let names = &estate.names;
+    let (name, new) = (names.principal(principal), answered(capacity, names));
+    let mut lines = Lines::of(format!("principal {name}"));
+    match estate.principal(principal) {
+        Some(row) => {
+            let held = row.capacities.iter().map(|held| answered(*held.capacity, names));
+            let after = joined(held.clone().chain([new.clone()]));
+            let before = if row.capacities.is_empty() { "nothing".to_owned() } else { joined(held) };
+            lines.set("answers for", Some(before), Some(after));
+        }
+        None => lines.put("answers for", new.clone()),
+    }
+    (format!("say that {name} answers for {new}"), lines)
+}
+
+/// A capacity, with the name of what it is of.
+fn answered(capacity: Capacity, names: &Names) -> String {
+    match capacity {
+        Capacity::AssetOwner(id) => format!("{}:{}", capacity.word(), names.of(id)),
+        Capacity::KeyOwner(id) => format!("{}:{}", capacity.word(), names.of(id)),
+        Capacity::Ciso
+        | Capacity::Dpo
+        | Capacity::Executive
+        | Capacity::PrivacyOfficer
+        | Capacity::RiskOwner => capacity.word().to_owned(),
+    }
+}
+
 fn assign_role(principal: PrincipalId, role: Role, estate: &Estate) -> (String, Lines) {
     let name = estate.names.principal(principal);
     let mut lines = Lines::of(format!("principal {name}"));
@@ -553,6 +687,10 @@ fn create_credential(
             lines.put("valid until", instant(*expires_at));
             format!("enter a certificate of {name}")
         }
+        CredentialAsked::EnrolmentCode(lifetime) => {
+            lines.put("redeemed once, within", units::span(*lifetime));
+            format!("make a code by which {name} enrols")
+        }
         CredentialAsked::ShortLived(lifetime) => {
             lines.put("lives for", units::span(*lifetime));
             format!("make a short-lived access key for {name}")
@@ -587,14 +725,21 @@ fn declare(declared: &Declared, text: &str, estate: &Estate) -> (String, Lines) 
     let (title, mut lines) = match declared {
         Declared::Parameter(Parameter { name, value, effective_from }) => {
             let mut lines = Lines::of(format!("parameter {name}"));
-            lines.set("value", estate.in_force.clone(), Some(value.to_string()));
+            lines.set("value", estate.in_force.get(name.as_str()).cloned(), Some(value.to_string()));
             lines.put("in force from", instant(*effective_from));
             (format!("set the parameter {name} to {value}"), lines)
+        }
+        Declared::Build(Build { sort, digest, effective_from }) => {
+            let mut lines = Lines::of(format!("approved {sort}"));
+            lines.put("sha-256", Sha256(*digest).to_string());
+            lines.put("may run from", instant(*effective_from));
+            (format!("approve a {sort} to run"), lines)
         }
         Declared::Attestation(_)
         | Declared::Device(_)
         | Declared::Document(_)
         | Declared::Module(_)
+        | Declared::PolicyFiles(_)
         | Declared::Supplier(_) => {
             let (kind, subject) = (declared.kind(), harmless(declared.subject()));
             (format!("declare a {kind}: {subject}"), Lines::of(format!("{kind} {subject}")))
@@ -610,6 +755,30 @@ fn erase_reason(id: ReasonId) -> (String, Lines) {
     let mut lines = Lines::of(format!("reason {id}"));
     lines.put("text", "erased".to_owned());
     ("erase the text of a reason".to_owned(), lines)
+}
+
+fn open_break_glass(
+    holder: PrincipalId,
+    keys: &[KeyId],
+    lifetime: Duration,
+    estate: &Estate,
+) -> (String, Lines) {
+    let name = estate.names.principal(holder);
+    let mut lines = Lines::of(format!("emergency access of {name}"));
+    for id in keys {
+        let data = estate.key(*id).map(|key| format!(", whose data is {}", key.data_class));
+        lines.put("to key", estate.names.of(id) + &data.unwrap_or_default());
+    }
+    lines.put(
+        "gives",
+        "what processes what a key protected before, as to decrypt; nothing new is protected".to_owned(),
+    );
+    lines.put("lasts", format!("{} from when it is opened", units::span(lifetime)));
+    let title = match keys {
+        [only] => format!("open emergency access of {name} to key {}", estate.names.of(only)),
+        several => format!("open emergency access of {name} to {} keys", several.len()),
+    };
+    (title, lines)
 }
 
 fn destroy(id: KeyId, waiting: Duration, estate: &Estate) -> (String, Lines) {
@@ -645,10 +814,12 @@ fn withdraw(id: DeclarationId, estate: &Estate) -> (String, Lines) {
     }
     let what = match &row.declared {
         Shown::Parameter(parameter) => format!("the parameter {} = {}", parameter.name, parameter.value),
+        Shown::Build(build) => format!("the approved {} {}", build.sort, build.sha256),
         Shown::Attestation(_)
         | Shown::Device(_)
         | Shown::Document(_)
         | Shown::Module(_)
+        | Shown::PolicyFiles(_)
         | Shown::Supplier(_) => format!("the {} {}", row.kind, row.subject),
     };
     (format!("withdraw {what}"), lines)

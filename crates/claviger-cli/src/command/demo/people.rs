@@ -102,6 +102,7 @@ async fn application(
         principal: name.to_owned(),
         label: label.into(),
         credential: NewCredential::Token(token),
+        to_confirm: false,
     };
     let token = administrator.create_credential(&request).await?.value.token;
     let token = token.ok_or_else(|| Failure::failed("the instance gave no token"))?;

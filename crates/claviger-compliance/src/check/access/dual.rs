@@ -10,12 +10,14 @@ use std::time::Duration;
 use claviger_audit::cbor::Reader;
 use claviger_audit::fact::{Field, Kind, Object, OpenKey, OpenRing, field_name};
 use claviger_audit::{Op, Outcome as Ended};
+use claviger_core::capacity::HeldCapacity;
 use claviger_core::declaration::Declared;
 use claviger_core::governance::Governance;
+use claviger_core::grant::GrantOrigin;
 use claviger_core::key::{
     AssetRule, PlaintextDataKeys, Protection, RingPolicy, RotatedKeys, Separation, State,
 };
-use claviger_core::principal::{Role, Status};
+use claviger_core::principal::{CredentialKind, Role, Status};
 use claviger_core::{
     Action, ApprovalId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, PrincipalId, Timestamp,
 };
@@ -54,6 +56,7 @@ pub(super) struct DualControl {
 /// Objects as they stood before the entry that changes them.
 #[derive(Default)]
 struct Before {
+    capacities: BTreeMap<PrincipalId, Vec<HeldCapacity>>,
     keys: BTreeMap<KeyId, OpenKey>,
     rings: BTreeMap<KeyRingId, OpenRing>,
     roles: BTreeMap<PrincipalId, Vec<Role>>,
@@ -87,6 +90,10 @@ impl Before {
                 }
                 (Op::SetRingSeparation | Op::UpdateRing, Object::Ring(id)) => {
                     before.rings.extend(estate.rings.get(&id).map(|ring| (id, ring.clone())));
+                }
+                (Op::AssignCapacity, Object::Principal(id)) => {
+                    let held = estate.principals.get(&id).map(|one| (id, one.capacities.clone()));
+                    before.capacities.extend(held);
                 }
                 (Op::AssignRole, Object::Principal(id)) => {
                     before.roles.extend(estate.principals.get(&id).map(|one| (id, one.roles.clone())));
@@ -193,11 +200,22 @@ impl DualControl {
         let op = event.entry.op;
         let action = op.action()?;
         match (op, object) {
+            (Op::AssignCapacity, Object::Principal(id)) => self.capacity_of(id, estate),
             (Op::AssignRole, Object::Principal(id)) => self.role_of(id, estate),
             (Op::CreateCredential, Object::Credential(id)) if is_new(object, event) => {
                 self.credential(id, event.at, estate)
             }
-            (Op::Declare | Op::WithdrawDeclaration, Object::Declaration(id)) => parameter(id, action, estate),
+            (Op::Enrol, Object::Credential(id))
+                if is_new(object, event) && !is_redeemed(id, event, estate) =>
+            {
+                self.credential(id, event.at, estate)
+            }
+            (Op::Declare | Op::WithdrawDeclaration, Object::Declaration(id)) => declared(id, action, estate),
+            (Op::OpenBreakGlass, Object::BreakGlass(id)) if is_new(object, event) => {
+                let holder = estate.break_glass.get(&id)?.holder;
+                let by = By::Act(Act::of_emergency(holder, estate));
+                Some(Deed::new(object, "emergency access was opened", by))
+            }
             (Op::ErasePrincipal, Object::Principal(_)) => {
                 Some(Deed::of_deployment(object, "it was erased who it was", action, Some(object), estate))
             }
@@ -232,6 +250,8 @@ impl DualControl {
                 let rule = Rule::of_ring(ring, row.policy.approvers_of_weakening());
                 Some(Deed::new(object, what, By::Act(Act::on(action, object, rule))))
             }
+            // What emergency access gives, it gives with the approval of that.
+            (Op::OpenBreakGlass, Object::Grant(id)) if is_of_emergency(id, estate) => None,
             (_, Object::Grant(id)) if is_new(object, event) => grant(id, action, estate),
             _ => None,
         }
@@ -253,9 +273,21 @@ impl DualControl {
         (!names.is_empty()).then(|| Deed::new(Object::Principal(id), what, By::Act(act)))
     }
 
-    /// That a credential was made by another than its holder, for one whose rights it carries.
+    /// That somebody got a capacity.
+    fn capacity_of(&self, id: PrincipalId, estate: &Estate) -> Option<Deed> {
+        let before = self.before.capacities.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let held = |one: &HeldCapacity| before.iter().any(|other| other.capacity == one.capacity);
+        let given = estate.principals.get(&id)?.capacities.iter().filter(|one| !held(one));
+        let names: Vec<_> = given.map(|one| one.capacity.to_string()).collect();
+        let what = format!("it got the capacity `{}`", names.join("`, `"));
+        let (object, action) = (Object::Principal(id), Action::AssignCapacity);
+        (!names.is_empty()).then(|| Deed::of_deployment(object, what, action, Some(object), estate))
+    }
+
+    /// That a credential was made by another than its holder, for one whose rights it carries. One that waits for the word of its holder by
+    /// another one proves nothing until then.
     fn credential(&self, id: CredentialId, at: Timestamp, estate: &Estate) -> Option<Deed> {
-        let row = estate.credentials.get(&id)?;
+        let row = estate.credentials.get(&id).filter(|row| !row.awaits_confirmation)?;
         let holder = estate.principals.get(&row.principal)?;
         let uses_strict = self.index.of(row.principal).any(|id| {
             let on_strict = estate.grants.get(&id).is_some_and(|grant| {
@@ -266,21 +298,32 @@ impl DualControl {
             });
             on_strict && in_force(estate, id, at).is_on()
         });
-        let is_office = holder.status == Status::Active && !holder.roles.is_empty();
+        let holds_some = !holder.roles.is_empty() || !holder.capacities.is_empty();
+        let is_office = holder.status == Status::Active && holds_some;
         if row.created_by == Some(row.principal) || !(is_office || uses_strict) {
             return None;
         }
-        let what = "another made it for one who holds a role or uses keys of a strict ring";
+        let what = "another made it for one who holds a role or a capacity, or uses keys of a strict ring";
         let on = Some(Object::Principal(row.principal));
         Some(Deed::of_deployment(Object::Credential(id), what, Action::CreateCredential, on, estate))
     }
 }
 
-/// That a parameter of the controls is declared, or is not any more.
-fn parameter(id: DeclarationId, action: Action, estate: &Estate) -> Option<Deed> {
-    let Declared::Parameter(parameter) = &estate.declarations.get(&id)?.declared else { return None };
+/// That a parameter of the controls, or what may run, is declared, or is not any more.
+fn declared(id: DeclarationId, action: Action, estate: &Estate) -> Option<Deed> {
     let object = Object::Declaration(id);
-    let what = format!("parameter {} was changed by `{action}`", parameter.name);
+    let what = match &estate.declarations.get(&id)?.declared {
+        Declared::Build(build) => format!("the list of approved {}s was changed by `{action}`", build.sort),
+        Declared::Parameter(parameter) => {
+            format!("parameter {} was changed by `{action}`", parameter.name)
+        }
+        Declared::Attestation(_)
+        | Declared::Device(_)
+        | Declared::Document(_)
+        | Declared::Module(_)
+        | Declared::PolicyFiles(_)
+        | Declared::Supplier(_) => return None,
+    };
     // Of one that is new, nobody was shown a row.
     let on = (action == Action::WithdrawDeclaration).then_some(object);
     Some(Deed::of_deployment(object, what, action, on, estate))
@@ -295,6 +338,22 @@ fn grant(id: GrantId, action: Action, estate: &Estate) -> Option<Deed> {
     let act = Act::on(action, Object::Principal(grant.principal), rule);
     let what = "it was given on a ring that puts grants under quorum";
     policy.grants_under_quorum.then(|| Deed::new(Object::Grant(id), what, By::Act(act)))
+}
+
+/// Is it one that emergency access gave?
+fn is_of_emergency(id: GrantId, estate: &Estate) -> bool {
+    estate.grants.get(&id).is_some_and(|grant| grant.origin == GrantOrigin::BreakGlass)
+}
+
+/// Was it made for a code that somebody else had made for its holder, and that is used up by this?
+fn is_redeemed(id: CredentialId, event: &Event<'_>, estate: &Estate) -> bool {
+    let Some(made) = estate.credentials.get(&id) else { return false };
+    let Some(code) = made.renews.and_then(|code| estate.credentials.get(&code)) else { return false };
+    let is_written = event.facts.iter().any(|fact| Some(fact.object) == made.renews.map(Object::Credential));
+    code.kind == CredentialKind::EnrolmentCode
+        && code.principal == made.principal
+        && code.status == Status::Revoked
+        && is_written
 }
 
 /// Is the object one that the entry made?
@@ -424,6 +483,7 @@ impl Check for DualControl {
         }
         match object {
             Object::Approval(_)
+            | Object::BreakGlass(_)
             | Object::Credential(_)
             | Object::Declaration(_)
             | Object::Governance(_)
@@ -470,22 +530,29 @@ impl Check for DualControl {
             .note("by which kind of credential somebody makes themselves another one is sealed: where that was a token, that others must approve it is not seen here")
             .note("the set-up of a deployment is not among the acts: nobody was there to approve it, and `GEN-06` asks how its root was made")
             .note("one person removes imported material, gives up the newest part of a log and recovers on the machine: each is a violation where it was done")
-            .note("there is no export of secret keys, no restore of single keys and no break-glass, and the log cannot be switched off")
+            .note("a plan is approved as a whole and done step by step: each step is an act of its own here, held against the approval of the plan")
+            .note("emergency access takes the approval of one responder or security officer in place of the quorum; `USE-11` asks how long it was and whether it was reviewed")
+            .note("a credential that is made for its holder to confirm by another one is no act of others until then; that the holder confirmed it is the word of the service")
+            .note("there is no export of secret keys and no restore of single keys, and the log cannot be switched off")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use claviger_audit::fact::{OpenApproval, OpenDeclaration, OpenGrant, OpenPrincipal, OpenRow};
+    use claviger_audit::fact::{
+        OpenApproval, OpenCredential, OpenDeclaration, OpenGrant, OpenPrincipal, OpenRow,
+    };
     use claviger_core::approval::{Eligible, Verdict};
-    use claviger_core::declaration::Parameter;
-    use claviger_core::grant::{Basis, GrantOrigin};
+    use claviger_core::capacity::Capacity;
+    use claviger_core::declaration::{Build, BuildSort, Parameter};
+    use claviger_core::grant::Basis;
     use claviger_core::key::{DataClass, Destruction};
 
     use super::*;
     use crate::control::Mode;
     use crate::evaluation::fixture::{
-        ADA, ANNA, CUSTODIANS, KEY, OTTO, RING, Story, Told, at, human, key, open_key, principal, ring, rules,
+        ADA, ANNA, CUSTODIANS, KEY, OTTO, RING, Story, Told, answering, at, card, human, key, open_key,
+        person, principal, ring, rules,
     };
 
     const ON_KEY: (bool, &[Object]) = (true, &[Object::Key(KEY)]);
@@ -581,7 +648,7 @@ mod tests {
     #[test]
     fn what_nobody_approved_is_named_with_the_rule() {
         type Act = fn(&mut Story);
-        let acts: [(&str, Act); 8] = [
+        let acts: [(&str, Act); 11] = [
             ("it got the role `auditor`, and nobody approved it, where 2 must", |story| {
                 story.act(Op::AssignRole, None, given(&[Role::Auditor]));
             }),
@@ -614,6 +681,19 @@ mod tests {
                 let mut row = story.certificate(CUSTODIANS[0]);
                 row.0 = Object::Credential(CredentialId::from_bytes([51; 16]));
                 story.act(Op::CreateCredential, None, vec![row]);
+            }),
+            ("another made it for one who holds a role", |story| {
+                // As if a code had been redeemed that never was.
+                let mut row = story.certificate(CUSTODIANS[0]);
+                row.0 = Object::Credential(CredentialId::from_bytes([51; 16]));
+                story.act(Op::Enrol, None, vec![row]);
+            }),
+            ("it got the capacity `ciso`, and nobody approved it, where 2 must", |story| {
+                let row = principal(ANNA, answering(&[], &[Capacity::Ciso]));
+                story.act(Op::AssignCapacity, None, vec![row]);
+            }),
+            ("the list of approved builds was changed by `declare`, and nobody approved it", |story| {
+                story.act(Op::Declare, None, vec![may_run(53)]);
             }),
         ];
         for (because, act) in acts {
@@ -805,6 +885,178 @@ mod tests {
         let (mut free, row) = grant(false);
         free.act(Op::CreateGrant, None, vec![row]);
         told(free).holds_of(0);
+    }
+
+    /// A program that may run.
+    fn may_run(number: u8) -> (Object, OpenRow) {
+        let build = Build { sort: BuildSort::Build, digest: [number; 32], effective_from: at(1) };
+        let declared = Declared::Build(build);
+        let row = OpenDeclaration { declared, declared_by: ADA, declared_at: at(1), withdrawn_at: None };
+        let object = Object::Declaration(DeclarationId::from_bytes([number; 16]));
+        (object, OpenRow::Declaration(Box::new(row)))
+    }
+
+    #[test]
+    fn capacities_and_programs_that_custodians_approved_hold() {
+        let mut story = story();
+        let on: (bool, &[Object]) = (false, &[Object::Principal(ANNA)]);
+        let given = vec![principal(ANNA, answering(&[], &[Capacity::Dpo]))];
+        story.approved_act(OTTO, Op::AssignCapacity, on, given);
+        story.approved_act(ADA, Op::Declare, (false, &[]), vec![may_run(53)]);
+        // What ends a capacity asks nobody.
+        story.act(Op::WithdrawCapacity, None, vec![principal(ANNA, human(&[]))]);
+        told(story).holds_of(2);
+    }
+
+    #[test]
+    fn what_is_made_for_a_code_or_waits_for_its_holder_is_no_act_of_others() {
+        let (code, made) = (card(person(54)), CredentialId::from_bytes([55; 16]));
+        let of_code = |story: &mut Story, holder: PrincipalId, status: Status| {
+            let (_, row) = story.certificate(CUSTODIANS[0]);
+            let OpenRow::Credential(row) = row else { panic!("a credential") };
+            let kind = CredentialKind::EnrolmentCode;
+            let row = OpenCredential { principal: holder, kind, status, created_by: Some(OTTO), ..row };
+            (Object::Credential(code), OpenRow::Credential(row))
+        };
+        let redeemed = |holder: PrincipalId, status: Status, is_written: bool| {
+            let mut story = story();
+            let before = of_code(&mut story, holder, Status::Active);
+            story.act(Op::Initialize, None, vec![before]);
+            let (_, row) = story.certificate(CUSTODIANS[0]);
+            let OpenRow::Credential(row) = row else { panic!("a credential") };
+            let row = OpenCredential { renews: Some(code), created_by: Some(OTTO), ..row };
+            let after = of_code(&mut story, holder, status);
+            let made = (Object::Credential(made), OpenRow::Credential(row));
+            if is_written {
+                story.act(Op::Enrol, None, vec![after, made]);
+            } else {
+                story.act(Op::RevokeCredential, None, vec![after]);
+                story.act(Op::Enrol, None, vec![made]);
+            }
+            told(story)
+        };
+        redeemed(CUSTODIANS[0], Status::Revoked, true).holds_of(0);
+        // A code of another person, one that could be redeemed again, and one that was used up before.
+        for (holder, status, is_written) in [
+            (ANNA, Status::Revoked, true),
+            (CUSTODIANS[0], Status::Active, true),
+            (CUSTODIANS[0], Status::Revoked, false),
+        ] {
+            redeemed(holder, status, is_written).is_violated("another made it for one who holds a role");
+        }
+
+        let mut story = story();
+        let (_, row) = story.certificate(CUSTODIANS[0]);
+        let OpenRow::Credential(row) = row else { panic!("a credential") };
+        let row = OpenCredential { awaits_confirmation: true, created_by: Some(OTTO), ..row };
+        story.act(Op::CreateCredential, None, vec![(Object::Credential(made), OpenRow::Credential(row))]);
+        told(story).holds_of(0);
+    }
+
+    #[test]
+    fn one_responder_or_security_officer_approves_emergency_access_and_nothing_else() {
+        let mut opened = story();
+        opened.emergency(2, |_, _| {});
+        told(opened).holds_of(1);
+
+        let mut alone = story();
+        alone.emergency(2, |access, rows| {
+            access.approval = None;
+            rows.remove(0);
+        });
+        told(alone).is_violated("emergency access was opened, and nobody approved it, where 1 must");
+
+        // Who made the holder could act as the holder.
+        let mut made = story();
+        let by_otto = OpenPrincipal { created_by: Some(OTTO), ..human(&[]) };
+        made.act(Op::CreatePrincipal, None, vec![principal(ANNA, by_otto)]);
+        made.emergency(2, |_, _| {});
+        told(made).is_violated("is by who asked for it, or gets something by it");
+
+        // Custodians are not asked, and responders approve no roles.
+        let mut other = story();
+        let asked = other.asked(ADA, Action::AssignRole, false, &[Object::Principal(ANNA)]);
+        let id = other.ask(OpenApproval { eligible: Eligible::Responders, quorum: 1, ..asked });
+        other.approve(id, OTTO);
+        let done = other.executed(id);
+        other.act(Op::AssignRole, None, given(&[Role::Auditor]).into_iter().chain([done]).collect());
+        told(other).is_violated("and that is for emergency access alone");
+    }
+
+    /// A plan that gives a role, changes the ring and gives a grant on it, which two custodians approved.
+    fn plan(edit: impl FnOnce(&mut OpenApproval)) -> (Story, ApprovalId) {
+        let mut story = story();
+        let mut asked =
+            story.asked(ADA, Action::ApplyPlan, false, &[Object::Principal(ANNA), Object::Ring(RING)]);
+        edit(&mut asked);
+        let id = story.ask(asked);
+        for custodian in &CUSTODIANS[..2] {
+            story.approve(id, *custodian);
+        }
+        (story, id)
+    }
+
+    /// Its first step.
+    fn first(story: &mut Story, id: ApprovalId) {
+        let done = story.stepped(id, &[Object::Principal(ANNA)], false);
+        story.act(Op::AssignRole, None, given(&[Role::Auditor]).into_iter().chain([done]).collect());
+    }
+
+    /// Its last one, which says that it wrote these.
+    fn last(story: &mut Story, id: ApprovalId, written: &[Object]) {
+        let done = story.stepped(id, written, true);
+        let weaker = RingPolicy { quorum: 1, ..RingPolicy::default() };
+        story.act(Op::UpdateRing, None, vec![ring(weaker), done]);
+    }
+
+    #[test]
+    fn steps_of_a_plan_are_held_against_the_approval_of_the_plan() {
+        let (mut story, id) = plan(|_| {});
+        first(&mut story, id);
+        last(&mut story, id, &[Object::Ring(RING)]);
+        told(story).holds_of(2);
+
+        // Nothing is a step that the plan does not count, and nothing is one twice.
+        let (mut story, id) = plan(|_| {});
+        first(&mut story, id);
+        let (object, row) = story.stepped(id, &[], false);
+        let OpenRow::Approval(mut same) = row else { panic!("an approval") };
+        same.done.pop();
+        let weaker = RingPolicy { quorum: 1, ..RingPolicy::default() };
+        story.act(Op::UpdateRing, None, vec![ring(weaker), (object, OpenRow::Approval(same))]);
+        told(story).is_violated("its quorum was lowered, and nobody approved it");
+    }
+
+    #[test]
+    fn a_plan_that_is_of_other_rows_over_denied_or_short_of_persons_covers_no_step() {
+        let with = |edit: fn(&mut OpenApproval)| {
+            let (mut story, id) = plan(edit);
+            last(&mut story, id, &[Object::Ring(RING)]);
+            told(story)
+        };
+        with(|_| {}).holds_of(1);
+        with(|asked| asked.rows.retain(|seen| seen.object != Object::Ring(RING)))
+            .is_violated("is by another rule");
+        with(|asked| asked.rows.iter_mut().for_each(|seen| seen.revision += 1))
+            .is_violated("otherwise than by its own steps");
+        with(|asked| asked.quorum = 3).is_violated("2 are valid, where 3 must");
+        with(|asked| asked.expires_at = at(0)).is_violated("was over by then");
+        with(|asked| asked.eligible = Eligible::Responders).is_violated("let others than custodians approve");
+
+        // What somebody else changed in between is not what was shown, and a step says no more than it did.
+        let (mut story, id) = plan(|_| {});
+        story.act(Op::UpdateRing, None, vec![ring(RingPolicy { quorum: 3, ..RingPolicy::default() })]);
+        last(&mut story, id, &[Object::Ring(RING)]);
+        told(story).is_violated("otherwise than by its own steps");
+        let (mut story, id) = plan(|_| {});
+        last(&mut story, id, &[Object::Ring(RING), Object::Principal(ANNA)]);
+        told(story).is_violated("says of a step that it wrote what it did not");
+        let (mut story, id) = plan(|_| {});
+        first(&mut story, id);
+        let denial = story.decision(id, CUSTODIANS[2], Verdict::Deny);
+        story.decide(id, denial);
+        last(&mut story, id, &[Object::Ring(RING)]);
+        told(story).is_violated("was denied");
     }
 
     #[test]

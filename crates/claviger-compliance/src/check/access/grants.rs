@@ -79,6 +79,8 @@ fn spans(estate: &Estate, wide: &OpenGrant, narrow: &OpenGrant) -> bool {
 /// The actions that let their holder give grants by that way.
 const fn gives(origin: GrantOrigin) -> &'static [Action] {
     match origin {
+        // Nobody passes it on.
+        GrantOrigin::BreakGlass => &[],
         GrantOrigin::Direct => &[Action::DelegateGrant],
         GrantOrigin::KeyPolicy => &[Action::PutKeyPolicy, Action::DelegateGrant],
     }

@@ -3,15 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use claviger_audit::declaration::deployment_of;
 use claviger_audit::fact::{Object, OpenCredential, OpenPrincipal};
 use claviger_core::principal::{CredentialKind, Factor, PrincipalKind, Status};
 use claviger_core::{CredentialId, GrantId, KeyId, PrincipalId, Timestamp};
 
 use super::grants::{Force, Index, in_force};
 use super::is_unreadable;
+use crate::check::common::count;
 use crate::check::rules::{administers, uses};
 use crate::check::{Check, End, Event};
-use crate::evaluation::{Class, Estate, Judgement, Ledger, Outcome, Setting};
+use crate::evaluation::{Class, Estate, Judgement, Ledger, Outcome, Setting, signed_of_own_certificate};
+
+/// What each person signs of the certificate that they call with.
+const ENROLMENT: &str = "ATT-ENROLMENT";
 
 pub(super) struct StrongIdentity {
     ledger: Ledger,
@@ -69,7 +74,9 @@ impl StrongIdentity {
         let is_capable = !person.roles.is_empty() || self.may_act_by_grant(id, at, estate);
         let ids = self.credentials.get(&id).into_iter().flatten();
         let mut live = ids.filter_map(|id| estate.credentials.get(id)).filter(|row| is_live(row, at));
-        let one_factor = live.find(|row| row.kind.factors().len() < 2);
+        // A code opens no session but the one in which it is redeemed.
+        let opens = |row: &&OpenCredential| row.kind != CredentialKind::EnrolmentCode;
+        let one_factor = live.find(|row| opens(row) && row.kind.factors().len() < 2);
         match one_factor {
             Some(row) if is_capable => Judgement::violated(format!(
                 "it may administer or use keys, and a credential of kind {} alone opens its sessions: one type of factor",
@@ -131,12 +138,13 @@ impl StrongIdentity {
 }
 
 fn is_live(credential: &OpenCredential, at: Timestamp) -> bool {
-    credential.status == Status::Active && at < credential.expires_at
+    credential.status == Status::Active && !credential.awaits_confirmation && at < credential.expires_at
 }
 
-/// Does it rest on a secret that both ends have?
+/// Does it rest on a secret that both ends have? One that is good for a single call is none that could grow old.
 fn is_secret(kind: CredentialKind) -> bool {
-    kind.factors().iter().any(|factor| matches!(factor, Factor::BearerSecret | Factor::SharedSecret))
+    kind != CredentialKind::EnrolmentCode
+        && kind.factors().iter().any(|factor| matches!(factor, Factor::BearerSecret | Factor::SharedSecret))
 }
 
 impl Check for StrongIdentity {
@@ -194,7 +202,23 @@ impl Check for StrongIdentity {
         for id in estate.principals.keys() {
             self.judge(*id, to, estate);
         }
-        let mut outcome = Outcome::of(self.ledger, "each person proves more than one type of factor");
+        let with_certificate = estate.credentials.values().filter(|row| {
+            let holder = estate.principals.get(&row.principal);
+            row.kind == CredentialKind::Certificate
+                && is_live(row, to)
+                && holder.is_some_and(|one| one.kind == PrincipalKind::Human && one.status == Status::Active)
+        });
+        let people: BTreeSet<_> = with_certificate.map(|row| row.principal).collect();
+        let deployment = deployment_of(&end.verified.origin).unwrap_or_default();
+        let statement = end.setting.catalogue.find_statement(ENROLMENT);
+        let signed = statement.map(|one| signed_of_own_certificate(one, deployment, to, estate));
+        let enrolled = people.intersection(&signed.unwrap_or_default()).count();
+        let mut outcome = Outcome::of(self.ledger, "each person proves more than one type of factor")
+            .figure("people_with_certificates", count(people.len()))
+            .figure("people_who_signed_of_their_certificate", count(enrolled));
+        if enrolled < people.len() {
+            outcome = outcome.needs(ENROLMENT);
+        }
         for kind in CredentialKind::ALL {
             let live = estate.credentials.values().filter(|row| row.kind == kind && is_live(row, to));
             outcome = outcome
@@ -214,6 +238,6 @@ mod tests {
     #[test]
     fn secrets_are_what_both_ends_have() {
         assert!(is_secret(CredentialKind::Token) && is_secret(CredentialKind::AccessKey));
-        assert!(!is_secret(CredentialKind::Certificate));
+        assert!(!is_secret(CredentialKind::Certificate) && !is_secret(CredentialKind::EnrolmentCode));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use claviger_audit::fact::{Object, OpenGrant};
 use claviger_audit::{Op, Outcome as Ended};
 use claviger_core::action::Effect;
+use claviger_core::grant::GrantOrigin;
 use claviger_core::key::State;
 use claviger_core::principal::{PrincipalKind, Role, Status};
 use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
@@ -188,9 +189,11 @@ fn bears_on_keys(grant: &OpenGrant, estate: &Estate) -> bool {
     grant.operations.iter().any(|action| administers(*action)) || lets_a_person_process(grant, estate)
 }
 
+/// Does it stand, and let a person process? Emergency access does not stand: it has a control of its own.
 fn lets_a_person_process(grant: &OpenGrant, estate: &Estate) -> bool {
     let holder = estate.principals.get(&grant.principal);
     holder.is_none_or(|holder| holder.kind == PrincipalKind::Human)
+        && grant.origin != GrantOrigin::BreakGlass
         && grant.operations.iter().any(|action| action.effect() == Effect::Process)
 }
 
@@ -274,13 +277,14 @@ impl Check for LeastPrivilege {
 
 #[cfg(test)]
 mod tests {
-    use claviger_audit::fact::OpenRow;
+    use claviger_audit::fact::{OpenKey, OpenRow};
     use claviger_core::Action;
-    use claviger_core::grant::{Basis, GrantOrigin};
+    use claviger_core::grant::Basis;
+    use claviger_core::key::DataClass;
 
     use super::*;
     use crate::control::Mode;
-    use crate::evaluation::fixture::{ANNA, KEY, OTTO, Story, at, rules};
+    use crate::evaluation::fixture::{ANNA, KEY, OTTO, Story, at, key, open_key, rules};
 
     fn granted(until: Option<Timestamp>) -> Story {
         let row = OpenGrant {
@@ -319,6 +323,16 @@ mod tests {
     fn a_grant_that_nobody_uses_is_in_force_for_too_long() {
         let told = granted(Some(at(150))).told(Mode::Period);
         told.is_violated("it was not used for 90 days");
+    }
+
+    #[test]
+    fn emergency_access_to_restricted_data_does_not_stand() {
+        let restricted = OpenKey { data_class: DataClass::Ephi, ..open_key() };
+        let mut story = Story::of("USE-02");
+        story.act(Op::UpdateKey, Some(KEY), vec![key(restricted)]);
+        story.emergency(2, |_, _| {});
+        // The key; the grant has ended.
+        assert_eq!(story.told(Mode::Period).violations, Vec::<String>::new());
     }
 
     #[test]

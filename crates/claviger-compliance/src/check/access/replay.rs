@@ -137,7 +137,11 @@ impl GrantedUses {
 /// What the permit of an act may have been for, where it may be part of another act; nothing where it stands for itself alone.
 const fn permitted_as(action: Action) -> &'static [Action] {
     match action {
+        Action::CreateGrant => &[Action::CreateGrant, Action::OpenBreakGlass],
         Action::DelegateGrant => &[Action::DelegateGrant, Action::PutKeyPolicy],
+        Action::RevokeGrant => {
+            &[Action::RevokeGrant, Action::CloseBreakGlass, Action::CloseReview, Action::ReviewBreakGlass]
+        }
         Action::WithdrawDelegatedGrant => &[Action::WithdrawDelegatedGrant, Action::PutKeyPolicy],
         _ => &[],
     }

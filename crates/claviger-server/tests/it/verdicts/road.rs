@@ -7,7 +7,7 @@ use std::time::Duration;
 use claviger_audit::Op;
 use claviger_audit::verify::{Files, NoFile, ROOT_VKEY};
 use claviger_compliance::Period;
-use claviger_core::declaration::{Declared, Parameter};
+use claviger_core::declaration::{Build, BuildSort, Declared, Parameter};
 use claviger_core::key::{DataClass, Event, KeyRecord, PlaintextDataKeys, RingPolicy};
 use claviger_core::node::NodeReport;
 use claviger_core::object::RowCursor;
@@ -65,7 +65,8 @@ impl Files for Live<'_> {
     }
 }
 
-async fn log_of(deployment: &Deployment) -> Export {
+/// The log of a deployment, with all that was done so far.
+pub(super) async fn log_of(deployment: &Deployment) -> Export {
     deployment.road.cut().await.unwrap();
     Export::take(&Live(deployment), deployment.road.facts().root_key.clone())
 }
@@ -162,10 +163,19 @@ pub(super) async fn aged() -> Aged {
     Aged { log: log_of(&deployment).await, until: deployment.clock.wall(), quiet }
 }
 
-/// Two custodians approve that a person gets a role, and that a key is destroyed, which comes when its wait is over.
+/// Two custodians approve the program that the node says it runs, that a person gets a role, and that a key is destroyed, which comes when
+/// its wait is over.
 pub(super) async fn approved() -> Kept {
     let deployment = Deployment::build_under(2, &[ADA, OTTO, OLGA, VERA, CARL, CORA, CLEO]).await;
     let approvers = [Approver::of(&deployment, "carl").await, Approver::of(&deployment, "cora").await];
+    let said = NodeReport { build: [7; 32], configuration: [8; 32], ..NodeReport::default() };
+    deployment.road.report_node(said).await.unwrap();
+    let declare = || {
+        let effective_from = Timestamp::from_micros(1);
+        let declared = Declared::Build(Build { sort: BuildSort::Build, digest: [7; 32], effective_from });
+        Declare { declared, text: "the release of the set-up".to_owned() }
+    };
+    done(&deployment, &approvers, "ada", declare).await;
     let principal = || PrincipalRef::Name("olga".parse().unwrap());
     let assign = || AssignRole { principal: principal(), role: Role::Responder };
     done(&deployment, &approvers, "otto", assign).await;

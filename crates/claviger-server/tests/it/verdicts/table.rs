@@ -12,7 +12,7 @@ use Reading::{
 pub(super) enum Reading {
     /// Years later: what was used too long, lay idle, was destroyed and was compromised.
     Aged,
-    /// Custodians approved what was done.
+    /// Custodians approved what was done, and the program that does it.
     Approved,
     /// The log of [`Self::Raced`], with rows that somebody edited.
     Edited,
@@ -340,7 +340,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         control: "GOV-05",
-        pass: Waits("approvals of programs and configurations, and the list of those that are approved"),
+        pass: Read(Approved, ""),
         fail: Read(Worked, "its configuration changed from"),
         not_applicable: Never("every node runs by something: where none has said by what, that is not known"),
         indeterminate: Read(Started, "no node has said what it runs by"),

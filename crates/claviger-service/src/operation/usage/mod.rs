@@ -238,6 +238,7 @@ impl<U: KeyUse> Operation for UseBatch<U> {
                     detail_of(view, item, Some(*version), asset)
                 }
                 Err(error) => {
+                    view.state.alerts.note_refused_use(error, view.target.key_id());
                     let refused = detail_of(view, item, None, asset);
                     EntryDetail { outcome: crate::record::entry_outcome(error.kind()), ..refused }
                 }

@@ -237,6 +237,7 @@ impl World {
             created_at: Timestamp::from_micros(1),
             created_by: None,
             renews: None,
+            awaits_confirmation: false,
             expires_at: Timestamp::from_micros(1 << 40),
             reason: None,
             revision: 1,

@@ -34,6 +34,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     id: 8,
     revision: Some(6),
     has_fact: true,
+    later: 0,
     select: concat!("SELECT ", covered!(), " FROM alias a WHERE a.id = ?1"),
     update: "UPDATE alias SET tag = ?1, fact = ?2 WHERE id = ?3",
 };

@@ -20,7 +20,7 @@ const TABLE: &str = "approval";
 macro_rules! covered {
     () => {
         "fact, id, action, ring, requester, asked, salt, request, digest, seen, quorum, eligible, requested_at, expires_at, \
-         decisions, outcome, ended_at, ended_by, reason, revision"
+         decisions, outcome, ended_at, ended_by, reason, revision, done"
     };
 }
 macro_rules! columns {
@@ -36,6 +36,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     id: 1,
     revision: Some(19),
     has_fact: true,
+    later: 1,
     select: concat!("SELECT ", covered!(), " FROM approval WHERE id = ?1"),
     update: "UPDATE approval SET tag = ?1, fact = ?2 WHERE id = ?3",
 };
@@ -159,6 +160,10 @@ fn parse(row: &Line<'_>) -> Result<Approval, StoreError> {
         ended: ended(&mut columns)?,
         reason: why(&mut columns)?,
         revision: columns.count()?,
+        done: match columns.maybe(Columns::bytes)? {
+            None => Vec::new(),
+            Some(done) => approval::decode_done(done).map_err(|reason| columns.damaged(reason))?,
+        },
     };
     approval.check().map_err(|reason| columns.damaged(reason))?;
     Ok(approval)
@@ -177,7 +182,7 @@ fn ended(columns: &mut Columns<'_>) -> Result<Option<Ended>, StoreError> {
     }
 }
 
-/// Writes an approval. What was asked for is fixed; decisions are added, and it ends once.
+/// Writes an approval. What was asked for is fixed; decisions and steps that were done are added, and it ends once.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, approval: &Approval) -> Result<Applied, StoreError> {
     valid(TABLE, approval)?;
     let stored = find_by_id(connection, approval.id)?;
@@ -190,10 +195,10 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, approval: &Approval) -> Re
         &TAGGED,
         &[approval.id.as_bytes()],
         "INSERT INTO approval (id, action, ring, requester, asked, salt, request, digest, seen, quorum, eligible, requested_at, \
-         expires_at, decisions, outcome, ended_at, ended_by, reason, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
+         expires_at, decisions, outcome, ended_at, ended_by, reason, revision, done) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
          ON CONFLICT (id) DO UPDATE SET decisions = excluded.decisions, outcome = excluded.outcome, \
-         ended_at = excluded.ended_at, ended_by = excluded.ended_by, revision = excluded.revision",
+         ended_at = excluded.ended_at, ended_by = excluded.ended_by, revision = excluded.revision, done = excluded.done",
         params![
             approval.id.as_bytes(),
             approval.action.code(),
@@ -214,6 +219,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, approval: &Approval) -> Re
             ended.map(|ended| ended.by.as_bytes()),
             approval.reason.map(Why::to_bytes),
             next_revision(TABLE, approval.revision)?,
+            (!approval.done.is_empty()).then(|| approval::encode_done(&approval.done)),
         ],
     )
 }

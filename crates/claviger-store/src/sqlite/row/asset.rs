@@ -32,6 +32,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     id: 1,
     revision: Some(7),
     has_fact: true,
+    later: 0,
     select: concat!("SELECT ", covered!(), " FROM asset WHERE id = ?1"),
     update: "UPDATE asset SET tag = ?1, fact = ?2 WHERE id = ?3",
 };

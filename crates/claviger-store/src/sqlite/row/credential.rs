@@ -19,7 +19,8 @@ const TABLE: &str = "credential";
 /// What the tag of a row covers.
 macro_rules! covered {
     () => {
-        "fact, id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, standing, created_at, expires_at, reason, revision, created_by, renews"
+        "fact, id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, standing, created_at, expires_at, reason, revision, created_by, renews, \
+         awaits_confirmation"
     };
 }
 macro_rules! columns {
@@ -35,6 +36,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     id: 1,
     revision: Some(13),
     has_fact: true,
+    later: 1,
     select: concat!("SELECT ", covered!(), " FROM credential WHERE id = ?1"),
     update: "UPDATE credential SET tag = ?1, fact = ?2 WHERE id = ?3",
 };
@@ -80,7 +82,8 @@ pub(in crate::sqlite) fn list_after(
 }
 
 /// Principals that are not revoked and whose last valid credential ends behind `now` and not behind `by`, as long as it was made
-/// for more than the time between; those that end first before others.
+/// for more than the time between; those that end first before others. A code that is to be redeemed and what awaits its confirmation
+/// are not valid ones.
 pub(in crate::sqlite) fn list_ending(
     connection: Guarded<'_>,
     now: Timestamp,
@@ -91,8 +94,10 @@ pub(in crate::sqlite) fn list_ending(
          FROM credential AS c INDEXED BY credential_by_end CROSS JOIN principal AS p ON p.id = c.principal \
          WHERE c.standing = 'active' AND c.expires_at > ?1 AND c.expires_at <= ?2 \
          AND c.expires_at - c.created_at > ?2 - ?1 AND p.standing = 'active' \
+         AND c.kind <> 'enrolment_code' AND c.awaits_confirmation IS NULL \
          AND NOT EXISTS (SELECT 1 FROM credential AS o INDEXED BY credential_by_principal \
-             WHERE o.principal = c.principal AND o.standing = 'active' AND o.expires_at > ?2) \
+             WHERE o.principal = c.principal AND o.standing = 'active' AND o.expires_at > ?2 \
+             AND o.kind <> 'enrolment_code' AND o.awaits_confirmation IS NULL) \
          GROUP BY p.id ORDER BY 4, 1 LIMIT ?3";
     let (now, by) = (micros(TABLE, now)?, micros(TABLE, by)?);
     list(connection, sql, params![now, by, limit], |row| {
@@ -106,7 +111,8 @@ pub(in crate::sqlite) fn list_ending(
     })
 }
 
-/// At most `limit` credentials that one made for others and that prove somebody at `now`, those that end first before others.
+/// At most `limit` credentials that one made for others and that prove somebody at `now`, or will once they are confirmed, those that end
+/// first before others.
 pub(in crate::sqlite) fn list_made_by(
     connection: Guarded<'_>,
     maker: PrincipalId,
@@ -154,6 +160,7 @@ fn parse(row: &Line<'_>) -> Result<Credential, StoreError> {
         revision: columns.count()?,
         created_by: columns.maybe(Columns::array)?.map(PrincipalId::from_bytes),
         renews: columns.maybe(Columns::array)?.map(CredentialId::from_bytes),
+        awaits_confirmation: columns.maybe(Columns::flag)?.unwrap_or_default(),
     })
 }
 
@@ -166,7 +173,9 @@ fn access_key(kind: CredentialKind, columns: &mut Columns<'_>) -> Result<Option<
         (CredentialKind::AccessKey, Some(id), Some(sealed_secret)) => {
             Ok(Some(AccessKey { id, sealed_secret, session_digest }))
         }
-        (CredentialKind::Certificate | CredentialKind::Token, None, None) if session_digest.is_none() => {
+        (CredentialKind::Certificate | CredentialKind::EnrolmentCode | CredentialKind::Token, None, None)
+            if session_digest.is_none() =>
+        {
             Ok(None)
         }
         _ => Err(columns.damaged("an access key lacks a part, or what is none has one")),
@@ -188,10 +197,11 @@ pub(in crate::sqlite) fn put(
         &TAGGED,
         &[credential.id.as_bytes()],
         "INSERT INTO credential (id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, \
-         standing, created_at, expires_at, reason, revision, created_by, renews) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+         standing, created_at, expires_at, reason, revision, created_by, renews, awaits_confirmation) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
          ON CONFLICT (id) DO UPDATE SET label = excluded.label, standing = excluded.standing, \
-         expires_at = excluded.expires_at, reason = excluded.reason, revision = excluded.revision",
+         expires_at = excluded.expires_at, reason = excluded.reason, revision = excluded.revision, \
+         awaits_confirmation = excluded.awaits_confirmation",
         params![
             credential.id.as_bytes(),
             credential.principal.as_bytes(),
@@ -208,6 +218,7 @@ pub(in crate::sqlite) fn put(
             next_revision(TABLE, credential.revision)?,
             credential.created_by.as_ref().map(PrincipalId::as_bytes),
             credential.renews.as_ref().map(CredentialId::as_bytes),
+            credential.awaits_confirmation.then_some(true),
         ],
     )
 }

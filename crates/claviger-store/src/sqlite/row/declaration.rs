@@ -35,6 +35,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     id: 1,
     revision: Some(11),
     has_fact: true,
+    later: 0,
     select: concat!("SELECT ", covered!(), " FROM declaration WHERE id = ?1"),
     update: "UPDATE declaration SET tag = ?1, fact = ?2 WHERE id = ?3",
 };

@@ -35,6 +35,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     id: 1,
     revision: Some(10),
     has_fact: true,
+    later: 0,
     select: concat!("SELECT ", covered!(), " FROM governance WHERE id = ?1"),
     update: "UPDATE governance SET tag = ?1, fact = ?2 WHERE id = ?3",
 };

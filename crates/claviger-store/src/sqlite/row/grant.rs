@@ -46,6 +46,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     id: 1,
     revision: Some(20),
     has_fact: true,
+    later: 0,
     select: concat!("SELECT ", covered!(), " FROM grants WHERE id = ?1"),
     update: "UPDATE grants SET tag = ?1, fact = ?2 WHERE id = ?3",
 };

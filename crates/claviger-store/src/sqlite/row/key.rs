@@ -43,6 +43,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     id: 2,
     revision: Some(24),
     has_fact: true,
+    later: 0,
     select: concat!("SELECT ", covered!(), " FROM key k WHERE k.id = ?1"),
     update: "UPDATE key SET tag = ?1, fact = ?2 WHERE id = ?3",
 };

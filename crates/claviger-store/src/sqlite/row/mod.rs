@@ -3,9 +3,11 @@
 //! Each has `parse`, which refuses a row that is no valid value, and `put`, which writes. What is valid, and what never changes, the rules of
 //! [`claviger_core::row`] say.
 
+pub(super) mod alert;
 pub(super) mod alias;
 pub(super) mod approval;
 pub(super) mod asset;
+pub(super) mod break_glass;
 pub(super) mod credential;
 pub(super) mod declaration;
 pub(super) mod fact_head;
@@ -19,6 +21,7 @@ pub(super) mod node;
 pub(super) mod policy_document;
 pub(super) mod principal;
 pub(super) mod reason;
+pub(super) mod review;
 pub(super) mod rights_review;
 pub(super) mod ring;
 pub(super) mod veil;

@@ -1,5 +1,6 @@
 //! Table `principal`.
 
+use claviger_core::capacity::HeldCapacity;
 use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
@@ -20,7 +21,7 @@ const TABLE: &str = "principal";
 macro_rules! covered {
     () => {
         "fact, id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, created_by, recovered_at, \
-         acknowledged_by, reason, erased_by, erased_at, environment, same_person_as"
+         acknowledged_by, reason, erased_by, erased_at, environment, same_person_as, capacities"
     };
 }
 macro_rules! columns {
@@ -36,6 +37,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     id: 1,
     revision: Some(9),
     has_fact: true,
+    later: 1,
     select: concat!("SELECT ", covered!(), " FROM principal WHERE id = ?1"),
     update: "UPDATE principal SET tag = ?1, fact = ?2 WHERE id = ?3",
 };
@@ -62,6 +64,18 @@ pub(in crate::sqlite) fn list_role_holders(connection: Guarded<'_>) -> Result<Ve
         "SELECT ",
         columns!(),
         " FROM principal INDEXED BY principal_with_roles WHERE roles <> '' AND standing = 'active'"
+    );
+    list_sound(connection, sql)
+}
+
+/// Those that are not revoked and hold a capacity. Rows that were altered are left out.
+pub(in crate::sqlite) fn list_capacity_holders(
+    connection: Guarded<'_>,
+) -> Result<Vec<Principal>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM principal INDEXED BY principal_with_capacities WHERE capacities IS NOT NULL AND standing = 'active'"
     );
     list_sound(connection, sql)
 }
@@ -170,6 +184,12 @@ fn parse(row: &Line<'_>) -> Result<Principal, StoreError> {
         erasure: erasure(&mut columns)?,
         environment: columns.maybe(Columns::word)?,
         same_person_as: columns.maybe(Columns::array)?.map(PrincipalId::from_bytes),
+        capacities: match columns.maybe(Columns::text)? {
+            None => Vec::new(),
+            Some(text) => {
+                capacities(text).ok_or_else(|| columns.damaged("what it answers for does not read"))?
+            }
+        },
     };
     principal.check().map_err(|reason| columns.damaged(reason))?;
     Ok(principal)
@@ -199,6 +219,20 @@ fn join_givers(givers: &[(Role, PrincipalId)]) -> String {
     join(&givers.iter().map(|(role, giver)| format!("{role}={giver}")).collect::<Vec<_>>())
 }
 
+/// `capacity=identifier`, joined by commas, the second that of who gave it.
+fn capacities(text: &str) -> Option<Vec<HeldCapacity>> {
+    let read = |pair: &str| {
+        let (capacity, giver) = pair.split_once('=')?;
+        Some(HeldCapacity { capacity: capacity.parse().ok()?, given_by: giver.parse().ok()? })
+    };
+    text.split(',').map(read).collect()
+}
+
+fn join_capacities(held: &[HeldCapacity]) -> Option<String> {
+    let pairs: Vec<_> = held.iter().map(|held| format!("{}={}", held.capacity, held.given_by)).collect();
+    (!pairs.is_empty()).then(|| join(&pairs))
+}
+
 /// Writes a principal. Its kind, its environment and whose account it is are fixed, and so is its name but for an erasure, which nothing
 /// undoes.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> Result<Applied, StoreError> {
@@ -212,12 +246,13 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> 
         &TAGGED,
         &[principal.id.as_bytes()],
         "INSERT INTO principal (id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, \
-         created_by, recovered_at, acknowledged_by, reason, erased_by, erased_at, environment, same_person_as) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+         created_by, recovered_at, acknowledged_by, reason, erased_by, erased_at, environment, same_person_as, capacities) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, standing = excluded.standing, roles = excluded.roles, \
          home = excluded.home, subject_key = excluded.subject_key, revision = excluded.revision, \
          role_givers = excluded.role_givers, acknowledged_by = excluded.acknowledged_by, \
-         reason = excluded.reason, erased_by = excluded.erased_by, erased_at = excluded.erased_at",
+         reason = excluded.reason, erased_by = excluded.erased_by, erased_at = excluded.erased_at, \
+         capacities = excluded.capacities",
         params![
             principal.id.as_bytes(),
             principal.name.as_str(),
@@ -241,6 +276,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> 
             principal.erasure.map(|erasure| micros(TABLE, erasure.at)).transpose()?,
             principal.environment.as_ref().map(Name::as_str),
             principal.same_person_as.as_ref().map(PrincipalId::as_bytes),
+            join_capacities(&principal.capacities),
         ],
     )
 }

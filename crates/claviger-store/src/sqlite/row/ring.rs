@@ -38,6 +38,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     id: 1,
     revision: Some(24),
     has_fact: true,
+    later: 0,
     select: concat!("SELECT ", covered!(), " FROM ring r WHERE r.id = ?1"),
     update: "UPDATE ring SET tag = ?1, fact = ?2 WHERE id = ?3",
 };

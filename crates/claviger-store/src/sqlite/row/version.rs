@@ -54,6 +54,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     id: 1,
     revision: Some(23),
     has_fact: true,
+    later: 0,
     select: concat!("SELECT ", covered!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2"),
     update: "UPDATE key_version SET tag = ?1, fact = ?2 WHERE key = ?3 AND number = ?4",
 };
@@ -67,6 +68,7 @@ pub(in crate::sqlite) const COUNTED: Tagged = Tagged {
     id: 0,
     revision: None,
     has_fact: false,
+    later: 0,
     select: concat!("SELECT ", counted!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2"),
     update: "UPDATE key_version SET uses_tag = ?1 WHERE key = ?2 AND number = ?3",
 };

@@ -1,15 +1,19 @@
 //! Rows that are older ones, or missing, though the tag of each that is there holds.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use claviger_core::alert::{Alert, AlertAct, AlertRule};
 use claviger_core::change::Change;
 use claviger_core::key::KeyVersion;
 use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, RowRoot};
 use claviger_core::principal::{Principal, PrincipalKind};
-use claviger_core::{Governance, GovernanceId, KeyId, KeyRingId, KeyVersionId, PrincipalId};
+use claviger_core::{
+    AlertId, BreakGlassId, Governance, GovernanceId, KeyId, KeyRingId, KeyVersionId, PrincipalId, ReviewId,
+};
 use rusqlite::Connection;
 
 use super::*;
@@ -144,6 +148,55 @@ async fn rules_of_the_deployment_that_are_taken_out_or_older_ones_are_refused() 
     assert_eq!(found, Some(Governance { revision: 2, ..strict }));
 }
 
+/// The root of a store without rows, as a release had it that knew the first 14 kinds.
+const OF_14_KINDS: [u8; 32] = [
+    0x00, 0xd8, 0xdf, 0x93, 0x40, 0x9b, 0x44, 0x6e, 0xa3, 0xe2, 0x68, 0xae, 0xcb, 0x59, 0xde, 0x98, 0x87,
+    0x9a, 0xd4, 0xd3, 0xaf, 0xc6, 0x1b, 0x4f, 0xcb, 0x5e, 0x2a, 0x9e, 0xb6, 0x34, 0x44, 0x70,
+];
+
+#[tokio::test]
+async fn of_a_later_kind_the_root_speaks_from_its_first_row_on_and_none_is_taken_out_unseen() {
+    let mut shelf = counted_shelf().await;
+    assert_eq!(shelf.journal.row_root(), OF_14_KINDS);
+    let mut roots = BTreeSet::from([OF_14_KINDS]);
+    let raised = shelf::alert(1, AlertRule::BreakGlassOpened, None);
+    for change in [
+        Change::PutBreakGlass(shelf::break_glass(1, APP)),
+        Change::PutAlert(raised.clone()),
+        Change::PutReview(shelf::review(1)),
+    ] {
+        assert_eq!(shelf.apply(&[change]), Applied::Yes);
+        assert!(roots.insert(shelf.journal.row_root()));
+    }
+    let database = database(&shelf);
+    let id = [1; 16];
+    for kind in [Kind::Review, Kind::Alert, Kind::BreakGlass] {
+        let taken_out = format!("CREATE TEMP TABLE kept AS SELECT * FROM {kind}; DELETE FROM {kind}");
+        database.execute_batch(&taken_out).unwrap();
+        let found = match kind {
+            Kind::Review => shelf.store.find_review(ReviewId::from_bytes(id)).await.err(),
+            Kind::Alert => shelf.store.find_alert(AlertId::from_bytes(id)).await.err(),
+            _ => shelf.store.find_break_glass(BreakGlassId::from_bytes(id)).await.err(),
+        };
+        assert_eq!(found, Object::from_id(kind, &id).map(StoreError::RowAltered));
+        assert_eq!(shelf.store.count_wrong_blocks(kind).await.unwrap(), 1, "{kind}");
+        database.execute_batch(&format!("INSERT INTO {kind} SELECT * FROM kept; DROP TABLE kept")).unwrap();
+        assert_eq!(shelf.store.count_wrong_blocks(kind).await.unwrap(), 0, "{kind}");
+    }
+    // An alert that somebody closed is not open again by its older row, and not found again by it.
+    database.execute_batch("CREATE TEMP TABLE older AS SELECT * FROM alert").unwrap();
+    let act = Some(AlertAct { by: APP, at: at(2) });
+    let closed = Alert { closed: act, revision: 1, ..raised.clone() };
+    assert_eq!(shelf.apply(&[Change::PutAlert(closed)]), Applied::Yes);
+    database.execute_batch("DELETE FROM alert; INSERT INTO alert SELECT * FROM older").unwrap();
+    let refused = Err(StoreError::RowAltered(Object::Alert(raised.id)));
+    assert_eq!(shelf.store.find_alert(raised.id).await, refused);
+    assert_eq!(shelf.store.find_open_alert(raised.rule, raised.subject).await, refused);
+    let again = Change::PutAlert(Alert { count: 2, revision: 1, ..raised });
+    assert!(matches!(shelf.journal.apply(&[again]), Err(StoreError::RowAltered(_))));
+    shelf.journal.roll_back();
+}
+
 #[tokio::test]
 async fn what_is_kept_follows_each_commit_and_reads_back_the_same() {
     let mut shelf = counted_shelf().await;
@@ -158,7 +211,7 @@ async fn what_is_kept_follows_each_commit_and_reads_back_the_same() {
     assert_eq!(shelf.journal.row_root(), roots[2]);
     assert_eq!(shelf.apply(&[next(&principal, 1)]), Applied::Yes);
     roots.push(shelf.journal.row_root());
-    let all: std::collections::BTreeSet<_> = roots.iter().collect();
+    let all: BTreeSet<_> = roots.iter().collect();
     assert_eq!(all.len(), roots.len());
     let kept = shelf.store.find_row_root().await.unwrap().unwrap();
     assert_eq!(kept, RowRoot { root: roots[3], log_size: 3, log_root: [1; 32] });

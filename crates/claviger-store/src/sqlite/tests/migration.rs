@@ -1,16 +1,19 @@
 //! Stores of earlier schemas open, and have what they would have had if they had been made today.
 
 use claviger_core::alias::AliasScope;
+use claviger_core::capacity::Capacity;
+use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Grant, GrantOrigin};
 use claviger_core::key::Destruction;
 use claviger_core::lineage::{How, Verdict, Wanted};
 use claviger_core::object::RowCursor;
-use claviger_core::port::store::{GrantFilter, GrantQuery, MixedUse, Page};
+use claviger_core::port::store::{Applied, GrantFilter, GrantQuery, MixedUse, Page};
+use claviger_core::principal::Principal;
 use claviger_core::reason::{TextAtRest, Why};
-use claviger_core::{Action, GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
+use claviger_core::{Action, ApprovalId, CredentialId, GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 use rusqlite::Connection;
 
-use super::super::{directory, schema};
+use super::super::{directory, schema, tag};
 use super::*;
 
 /// A store of the first schema, with what `rows` say, as an earlier release leaves it.
@@ -188,9 +191,10 @@ async fn aliases_of_schema_1_belong_to_their_ring_and_name_keys_of_relaxed_rings
     // Who made a principal or a credential was not kept, and who gave a role neither.
     let otto = store.list_role_holders().await.unwrap().remove(0);
     assert_eq!((otto.name.as_str(), otto.created_by, otto.role_givers.len()), ("otto", None, 0));
-    assert_eq!((otto.recovery, otto.same_person_as), (None, None));
+    assert_eq!((otto.recovery, otto.same_person_as, otto.capacities.len()), (None, None, 0));
     let credentials = store.list_credentials(Some(otto.id), Page { after: None, limit: 2 }).await.unwrap();
-    assert_eq!(credentials.iter().map(|one| one.created_by).collect::<Vec<_>>(), [None]);
+    let made = credentials.iter().map(|one| (one.created_by, one.awaits_confirmation));
+    assert_eq!(made.collect::<Vec<_>>(), [(None, false)]);
     assert_eq!(store.list_unacknowledged().await.unwrap(), []);
 }
 
@@ -215,4 +219,89 @@ async fn what_schema_1_scheduled_nobody_approved_and_its_rings_put_no_grant_unde
     // Nobody has set any rules.
     assert_eq!(store.find_governance().await.unwrap(), None);
     assert_eq!(store.check_indexes().await.unwrap(), Vec::<String>::new());
+}
+
+/// What tags covered under schema 2 in tables that have more columns since.
+const UNDER_SCHEMA_2: [(&str, &str); 3] = [
+    (
+        "principal",
+        "fact, id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, created_by, recovered_at, \
+         acknowledged_by, reason, erased_by, erased_at, environment, same_person_as",
+    ),
+    (
+        "credential",
+        "fact, id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, standing, created_at, expires_at, \
+         reason, revision, created_by, renews",
+    ),
+    (
+        "approval",
+        "fact, id, action, ring, requester, asked, salt, request, digest, seen, quorum, eligible, requested_at, expires_at, \
+         decisions, outcome, ended_at, ended_by, reason, revision",
+    ),
+];
+
+/// Gives rows their tags as a release did whose schema was the second.
+fn tag_under_schema_2(connection: &Connection) {
+    for (table, columns) in UNDER_SCHEMA_2 {
+        let mut tags = Vec::new();
+        let mut select = connection.prepare(&format!("SELECT {columns} FROM {table}")).unwrap();
+        let mut rows = select.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let width = columns.split(',').count();
+            let values: Vec<_> = (0..width).map(|at| row.get_ref(at).unwrap()).collect();
+            let id: Vec<u8> = row.get(1).unwrap();
+            tags.push((id, row_key().half(&[&tag::message(table, &values)])));
+        }
+        let update = format!("UPDATE {table} SET tag = ?2 WHERE id = ?1");
+        for named in tags {
+            assert_eq!(connection.execute(&update, named).unwrap(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_of_schema_2_hold_by_the_tags_that_they_had_and_say_nothing_of_what_came_later() {
+    let rows = format!(
+        "INSERT INTO principal (id, name, kind, standing, roles, subject_key, created_at, revision) VALUES
+            (x'00000000000000000000000000000003', 'otto', 'human', 'active', 'security_officer', x'00', 0, 1);
+        INSERT INTO credential (id, principal, kind, digest, label, standing, created_at, expires_at, revision) VALUES
+            (x'00000000000000000000000000000004', x'00000000000000000000000000000003', 'certificate', zeroblob(32), 'card', 'active', 0, 9, 1);
+        INSERT INTO approval (id, action, requester, asked, salt, request, digest, seen, quorum, eligible, requested_at, expires_at,
+            decisions, revision) VALUES (x'00000000000000000000000000000005', {}, x'00000000000000000000000000000003', x'61', zeroblob(16),
+            zeroblob(32), zeroblob(32), x'01', 2, 'custodians', 1, 9, x'01', 1);",
+        Action::ScheduleDestroy.code()
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let place = directory::Directory::take(&data).unwrap();
+    let connection = Connection::open(place.database()).unwrap();
+    schema::migrate_to(&connection, 2).unwrap();
+    connection.execute_batch(&rows).unwrap();
+    tag_under_schema_2(&connection);
+    drop((connection, place));
+    let store = SqliteStore::open(&data, SqliteOptions::default()).unwrap();
+    store.open_rows(row_key());
+    let id = |last: u8| {
+        let mut id = [0; 16];
+        id[15] = last;
+        id
+    };
+    let otto = store.find_principal(PrincipalId::from_bytes(id(3))).await.unwrap().unwrap();
+    assert_eq!(otto.capacities, []);
+    assert_eq!(store.list_capacity_holders().await.unwrap(), []);
+    let card = store.find_credential(CredentialId::from_bytes(id(4))).await.unwrap().unwrap();
+    assert!(!card.awaits_confirmation && card.is_live(Timestamp::from_micros(1)));
+    let approval = store.find_approval(ApprovalId::from_bytes(id(5))).await.unwrap().unwrap();
+    assert_eq!(approval.done, []);
+    assert_eq!(store.count_open_reviews().await.unwrap(), 0);
+    assert_eq!(store.count_open_alerts().await.unwrap(), []);
+    assert_eq!(store.altered_rows(), 0);
+    assert_eq!(store.check_indexes().await.unwrap(), Vec::<String>::new());
+
+    // What is written from now on has what came later.
+    let mut shelf = Shelf::new(store, directory);
+    let officer = otto.with_capacity(Capacity::Ciso, PrincipalId::from_bytes(id(9)));
+    assert_eq!(shelf.apply(&[Change::PutPrincipal(officer.clone())]), Applied::Yes);
+    let officer = Principal { revision: 2, ..officer };
+    assert_eq!(shelf.store.list_capacity_holders().await.unwrap(), [officer]);
 }

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use claviger_core::access_key::AccessKey;
+use claviger_core::alert::{Alert, AlertAct, AlertRule};
 use claviger_core::alias::{Alias, AliasScope};
-use claviger_core::approval::{Approval, Ended, Outcome, Verdict};
+use claviger_core::approval::{Approval, DoneStep, Ended, Outcome, SeenRow, Verdict};
 use claviger_core::asset::Asset;
+use claviger_core::break_glass::{BreakGlass, BreakGlassClosed, BreakGlassReviewed, BreakGlassVerdict};
+use claviger_core::capacity;
 use claviger_core::change::Change;
 use claviger_core::declaration::DeclarationKind;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
@@ -17,26 +20,30 @@ use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Status};
 use claviger_core::reason::{ReasonCode, ReasonRecord, TextAtRest};
+use claviger_core::review::{ItemDecision, Review, ReviewClosed, ReviewDecision};
 use claviger_core::rights_review::{Capacity, Confirmation, RightsReview};
 use claviger_core::{
-    Action, AliasId, ApprovalId, AssetId, CredentialId, Declaration, DeclarationId, Governance, GrantId,
-    KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId, RightsReviewId,
+    Action, AlertId, AliasId, ApprovalId, AssetId, BreakGlassId, CredentialId, Declaration, DeclarationId,
+    Governance, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId, ReviewId,
+    RightsReviewId,
 };
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use super::super::row::{
-    alias, approval, asset, credential, declaration, governance, grant, key, node, principal, reason,
-    rights_review, ring, version,
+    alert, alias, approval, asset, break_glass, credential, declaration, governance, grant, key, node,
+    principal, reason, review, rights_review, ring, version,
 };
 use super::super::tag::Tagged;
 use super::*;
 
 /// What names a row of each table of objects.
-const TABLES: [(&str, &str, &[&Tagged]); 14] = [
+const TABLES: [(&str, &str, &[&Tagged]); 17] = [
+    ("alert", "id = x'16161616161616161616161616161616'", &[&alert::TAGGED]),
     ("alias", "id = x'06060606060606060606060606060606'", &[&alias::TAGGED]),
     ("approval", "id = x'0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a'", &[&approval::TAGGED]),
     ("asset", "id = x'08080808080808080808080808080808'", &[&asset::TAGGED]),
+    ("break_glass", "id = x'17171717171717171717171717171717'", &[&break_glass::TAGGED]),
     ("credential", "id = x'04040404040404040404040404040404'", &[&credential::TAGGED]),
     ("declaration", "id = x'09090909090909090909090909090909'", &[&declaration::TAGGED]),
     ("governance", "id = x'00000000000000000000000000000000'", &[&governance::TAGGED]),
@@ -46,6 +53,7 @@ const TABLES: [(&str, &str, &[&Tagged]); 14] = [
     ("node", "id = x'00000000000000000000000000000001'", &[&node::TAGGED]),
     ("principal", "id = x'03030303030303030303030303030303'", &[&principal::TAGGED]),
     ("reason", "id = x'07070707070707070707070707070707'", &[&reason::TAGGED]),
+    ("review", "id = x'15151515151515151515151515151515'", &[&review::TAGGED]),
     ("rights_review", "id = x'01010101010101010101010101010101'", &[&rights_review::TAGGED]),
     ("ring", "id = x'01010101010101010101010101010101'", &[&ring::TAGGED]),
 ];
@@ -57,7 +65,9 @@ fn furnished() -> Shelf {
     shelf.key(ring, 2, |_| {});
     shelf.key(ring, 12, |_| {});
     let app = shelf.principal(3, PrincipalKind::Workload);
-    shelf.principal(13, PrincipalKind::Human);
+    // Answers for something.
+    let officer = shelf.principal(13, PrincipalKind::Human).with_capacity(capacity::Capacity::Ciso, app.id);
+    assert_eq!(shelf.apply(&[Change::PutPrincipal(officer)]), Applied::Yes);
     let credential = |number: u8| Credential {
         id: CredentialId::from_bytes([number; 16]),
         principal: app.id,
@@ -76,6 +86,7 @@ fn furnished() -> Shelf {
         revision: 0,
         created_by: Some(app.id),
         renews: Some(CredentialId::from_bytes([14; 16])),
+        awaits_confirmation: false,
     };
     let changes = [4, 14].map(|number| Change::PutCredential(credential(number)));
     assert_eq!(shelf.apply(&changes), Applied::Yes);
@@ -153,7 +164,16 @@ fn furnished() -> Shelf {
     let ended = Ended { outcome: Outcome::Executed, at: at(2), by: person };
     let open = shelf::approval(20, person, [20; 32]);
     let decisions = [1, 2].map(|number| shelf::decided(number, Verdict::Approve, at(1))).to_vec();
-    let done = Approval { decisions, ended: Some(ended), ..shelf::approval(10, person, [10; 32]) };
+    let shown = shelf::approval(10, person, [10; 32]);
+    let moved = vec![SeenRow { revision: 2, ..shown.rows[0] }];
+    let steps = vec![DoneStep { step: 0, moved }];
+    let done = Approval {
+        action: Action::ApplyPlan,
+        decisions,
+        done: steps,
+        ended: Some(ended),
+        ..shelf::approval(10, person, [10; 32])
+    };
     let changes = [done, open].map(Change::PutApproval);
     assert_eq!(shelf.apply(&changes), Applied::Yes);
     let rules = Governance::of_new_deployment(person, at(0));
@@ -162,6 +182,7 @@ fn furnished() -> Shelf {
     let one = Confirmation { by: PrincipalId::from_bytes([13; 16]), at: at(1) };
     let review = review.confirmed([1; 32], Capacity::Officer, one).unwrap();
     assert_eq!(shelf.apply(&[Change::PutRightsReview(review)]), Applied::Yes);
+    emergencies(&mut shelf, person);
     let report = NodeReport {
         environment: Some("test".parse().unwrap()),
         insecure: vec!["insecure_software_root".into()],
@@ -182,6 +203,32 @@ fn furnished() -> Shelf {
     shelf
 }
 
+/// A review, an alert and an emergency access that people have done with, and one of each that is as it was at first.
+fn emergencies(shelf: &mut Shelf, person: PrincipalId) {
+    let mut reviewed = shelf::review(0x15);
+    let decision = ItemDecision { decision: ReviewDecision::Remove, by: person, at: at(2) };
+    reviewed.items.iter_mut().for_each(|item| item.decided = Some(decision));
+    let closed = Some(ReviewClosed { by: person, at: at(3) });
+    let reviewed = Review { ring: Some(KeyRingId::from_bytes([1; 16])), closed, ..reviewed };
+    let act = Some(AlertAct { by: person, at: at(2) });
+    let subject = Some(Object::Key(KeyId::from_bytes([2; 16])));
+    let raised = shelf::alert(0x16, AlertRule::RowAltered, subject);
+    let looked_at = Alert { triaged: act, closed: act, reason: reviewed.reason, ..raised };
+    let closed = Some(BreakGlassClosed { by: person, at: at(2) });
+    let verdict = BreakGlassReviewed { verdict: BreakGlassVerdict::Justified, by: person, at: at(4) };
+    let opened = shelf::break_glass(0x17, PrincipalId::from_bytes([3; 16]));
+    let over = BreakGlass { closed, reviewed: Some(verdict), ..opened.clone() };
+    let changes = [
+        Change::PutReview(reviewed),
+        Change::PutReview(shelf::review(0x25)),
+        Change::PutAlert(looked_at),
+        Change::PutAlert(shelf::alert(0x26, AlertRule::JobOverdue, None)),
+        Change::PutBreakGlass(over),
+        Change::PutBreakGlass(BreakGlass { id: BreakGlassId::from_bytes([0x27; 16]), ..opened }),
+    ];
+    assert_eq!(shelf.apply(&changes), Applied::Yes);
+}
+
 fn database(shelf: &Shelf) -> Connection {
     let database = Connection::open(shelf.directory.path().join("data/store.db")).unwrap();
     database.pragma_update(None, "foreign_keys", false).unwrap();
@@ -196,7 +243,7 @@ fn columns_of(database: &Connection, table: &str) -> Vec<String> {
 }
 
 /// How many rows of objects there are.
-const ROWS: usize = 24;
+const ROWS: usize = 30;
 
 /// The objects whose rows do not hold, or do not read. A row that is out of place, and so not there, counts as not reading.
 async fn altered(store: &SqliteStore) -> Result<BTreeSet<Object>, StoreError> {
@@ -222,6 +269,9 @@ async fn read_all(store: &SqliteStore) -> Vec<StoreError> {
     failed.extend(store.find_declaration(DeclarationId::from_bytes([9; 16])).await.err());
     failed.extend(store.find_approval(ApprovalId::from_bytes([10; 16])).await.err());
     failed.extend(store.find_governance().await.err());
+    failed.extend(store.find_review(ReviewId::from_bytes([0x15; 16])).await.err());
+    failed.extend(store.find_alert(AlertId::from_bytes([0x16; 16])).await.err());
+    failed.extend(store.find_break_glass(BreakGlassId::from_bytes([0x17; 16])).await.err());
     failed
 }
 
@@ -291,6 +341,44 @@ async fn a_row_with_any_column_edited_is_refused() {
         }
     }
     assert!(shelf.store.altered_rows() > 0);
+}
+
+/// Old rows have no value in such a column, and a tag that says nothing of it.
+#[tokio::test]
+async fn a_column_of_a_later_schema_is_covered_from_its_first_value_on() {
+    let shelf = furnished();
+    let database = database(&shelf);
+    let principal = |number: u8| Object::Principal(PrincipalId::from_bytes([number; 16]));
+    let credential = Object::Credential(CredentialId::from_bytes([4; 16]));
+    let approval = |number: u8| Object::Approval(ApprovalId::from_bytes([number; 16]));
+    let given = "'ciso=03030303-0303-0303-0303-030303030303'";
+    for (table, column, id, value, object) in [
+        ("principal", "capacities", 3, given, principal(3)),
+        ("principal", "capacities", 3, "''", principal(3)),
+        ("principal", "capacities", 13, "NULL", principal(13)),
+        ("principal", "capacities", 13, "replace(capacities, 'ciso', 'dpo')", principal(13)),
+        ("principal", "capacities", 13, "replace(capacities, '03', '04')", principal(13)),
+        ("credential", "awaits_confirmation", 4, "1", credential),
+        ("credential", "awaits_confirmation", 4, "0", credential),
+        ("approval", "done", 10, "NULL", approval(10)),
+        ("approval", "done", 20, "x'01'", approval(20)),
+        ("approval", "done", 10, "x'01'", approval(10)),
+    ] {
+        let id = format!("x'{}'", format!("{id:02x}").repeat(16));
+        let edit = format!("UPDATE {table} SET {column} = {value} WHERE id = {id}");
+        let kept = format!("CREATE TEMP TABLE kept AS SELECT {column} AS was FROM {table} WHERE id = {id}");
+        database.execute_batch(&format!("{kept}; {edit}")).unwrap();
+        let found = match object {
+            Object::Principal(id) => shelf.store.find_principal(id).await.err(),
+            Object::Credential(id) => shelf.store.find_credential(id).await.err(),
+            Object::Approval(id) => shelf.store.find_approval(id).await.err(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found, Some(StoreError::RowAltered(object)), "{edit}");
+        let undo = format!("UPDATE {table} SET {column} = (SELECT was FROM kept) WHERE id = {id}");
+        database.execute_batch(&format!("{undo}; DROP TABLE kept")).unwrap();
+    }
+    assert_eq!(altered(&shelf.store).await.unwrap(), BTreeSet::new());
 }
 
 #[tokio::test]

@@ -1,18 +1,20 @@
 //! What others must approve, and the rules of the deployment.
 
-use claviger_core::approval::{Approval, Ended, Outcome, Verdict};
+use claviger_core::alert::AlertRule;
+use claviger_core::approval::{Approval, DoneStep, Ended, Outcome, SeenRow, Verdict};
 use claviger_core::change::{Change, Expectation, Row};
 use claviger_core::key::{DataClass, KeyRing, RingPolicy};
+use claviger_core::object::Object;
 use claviger_core::port::Store;
 use claviger_core::port::store::{Applied, ApprovalFilter, Page};
 use claviger_core::principal::{Principal, PrincipalKind};
 use claviger_core::reason::{ReasonRecord, TextAtRest};
 use claviger_core::{
-    Action, ApprovalId, DeclarationId, Governance, GovernanceId, KeyVersionId, PrincipalId, ReasonId,
+    Action, ApprovalId, DeclarationId, Governance, GovernanceId, KeyId, KeyVersionId, PrincipalId, ReasonId,
     Timestamp,
 };
 
-use super::shelf::{Shelf, approval, at, decided};
+use super::shelf::{Shelf, alert, approval, at, break_glass, decided, review};
 
 const TAG: [u8; 32] = [7; 32];
 
@@ -155,6 +157,9 @@ pub async fn rows_that_an_approval_rests_on_are_compared_in_the_commit<S: Store>
         Change::PutApproval(asked.clone()),
         Change::PutGovernance(rules.clone()),
         Change::PutReason(reason.clone()),
+        Change::PutReview(review(1)),
+        Change::PutAlert(alert(1, AlertRule::JobOverdue, None)),
+        Change::PutBreakGlass(break_glass(1, person(1))),
     ];
     assert_eq!(shelf.apply(&changes), Applied::Yes);
     let version = KeyVersionId { key: key.id, number: 1 };
@@ -168,6 +173,12 @@ pub async fn rows_that_an_approval_rests_on_are_compared_in_the_commit<S: Store>
         (Row::Version(version), 1),
         (Row::Version(missing), 0),
         (Row::Declaration(DeclarationId::from_bytes([1; 16])), 0),
+        (Row::Review(review(1).id), 1),
+        (Row::Alert(alert(1, AlertRule::JobOverdue, None).id), 1),
+        (Row::BreakGlass(break_glass(1, person(1)).id), 1),
+        (Row::Review(review(2).id), 0),
+        (Row::Alert(alert(2, AlertRule::JobOverdue, None).id), 0),
+        (Row::BreakGlass(break_glass(2, person(1)).id), 0),
     ] {
         assert_eq!(shelf.expect(Expectation::Revision { row, revision }), Applied::Yes, "{row:?}");
         let revision = revision + 1;
@@ -249,4 +260,50 @@ pub async fn compromises_are_counted_by_the_person_who_declared_them<S: Store>(m
     {
         assert_eq!(shelf.store.count_compromised_by(who, at(since)).await.unwrap(), count, "{since}");
     }
+}
+
+pub async fn steps_of_a_plan_that_were_done_come_back_and_none_is_taken_back<S: Store>(mut shelf: Shelf<S>) {
+    let asked = Approval { action: Action::ApplyPlan, quorum: 1, ..approval(1, person(1), TAG) };
+    assert_eq!(shelf.apply(&[Change::PutApproval(asked.clone())]), Applied::Yes);
+    let object = asked.rows[0].object;
+    let done = |step, revision| DoneStep { step, moved: vec![SeenRow { object, revision }] };
+    let early = Approval { done: vec![done(0, 2)], revision: 1, ..asked.clone() };
+    assert!(shelf.journal.apply(&[Change::PutApproval(early)]).is_err(), "nobody has approved it");
+    let approved = decided(2, Verdict::Approve, at(2));
+    let approved = Approval { decisions: vec![approved], revision: 1, ..asked };
+    assert_eq!(shelf.apply(&[Change::PutApproval(approved.clone())]), Applied::Yes);
+
+    let mut stored = Approval { revision: 2, ..approved };
+    for (step, revision) in [(0, 2), (1, 3)] {
+        let mut next = stored.clone();
+        next.done.push(done(step, revision));
+        assert_eq!(shelf.apply(&[Change::PutApproval(next.clone())]), Applied::Yes);
+        assert_eq!(shelf.apply(&[Change::PutApproval(stored)]), Applied::Conflict);
+        stored = Approval { revision: next.revision + 1, ..next };
+        let found = shelf.store.find_approval(stored.id).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&stored));
+        assert_eq!(stored.expected(object), Some(revision));
+    }
+    let key = Object::Key(KeyId::from_bytes([9; 16]));
+    let foreign = DoneStep { step: 2, moved: vec![SeenRow { object: key, revision: 1 }] };
+    for wrong in [
+        // Taken back, done otherwise, done again, one left out, and with a row that nobody was shown.
+        vec![done(0, 2)],
+        vec![done(0, 2), done(1, 4)],
+        vec![done(0, 2), done(1, 3), done(1, 4)],
+        vec![done(0, 2), done(1, 3), done(3, 4)],
+        vec![done(0, 2), done(1, 3), foreign],
+    ] {
+        let wrong = Approval { done: wrong, ..stored.clone() };
+        assert!(shelf.journal.apply(&[Change::PutApproval(wrong.clone())]).is_err(), "{:?}", wrong.done);
+    }
+    let over = Approval { ended: ended(Outcome::Executed, at(3)), ..stored };
+    assert_eq!(shelf.apply(&[Change::PutApproval(over.clone())]), Applied::Yes);
+    let mut late = Approval { revision: over.revision + 1, ..over };
+    late.done.push(done(2, 4));
+    assert!(shelf.journal.apply(&[Change::PutApproval(late)]).is_err(), "it has ended");
+    // Nothing but a plan has steps.
+    let other = Approval { done: vec![done(0, 2)], quorum: 1, ..approval(2, person(1), [8; 32]) };
+    let other = Approval { decisions: vec![decided(2, Verdict::Approve, at(2))], ..other };
+    assert!(shelf.journal.apply(&[Change::PutApproval(other)]).is_err());
 }

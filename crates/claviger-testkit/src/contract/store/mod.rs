@@ -7,8 +7,11 @@
     reason = "a contract is tests: they fail by panicking, and their names say what they hold"
 )]
 
+pub mod alerts;
 pub mod approvals;
+pub mod emergencies;
 pub mod grants;
+pub mod reviews;
 pub mod rows;
 pub mod shelf;
 
@@ -32,7 +35,9 @@ macro_rules! store_contract {
             uses_are_kept_with_cuts_and_a_later_one_is_never_replaced_by_an_earlier,
             batches_become_one_where_they_are_what_they_are_said_to_be,
             declarations_are_counted_by_who_made_them,
-            what_others_depend_on_somebody_for_is_found_and_nothing_that_is_gone }
+            what_others_depend_on_somebody_for_is_found_and_nothing_that_is_gone,
+            capacities_come_back_with_who_gave_them_and_those_who_hold_some_are_found,
+            a_credential_that_awaits_its_confirmation_comes_back_and_is_confirmed_once }
         $crate::store_contract! { $shelf; grants:
             a_set_whose_expectation_does_not_hold_is_a_conflict_and_leaves_nothing,
             the_strictest_use_of_a_principal_is_that_of_its_active_grants,
@@ -51,7 +56,20 @@ macro_rules! store_contract {
             the_rules_of_the_deployment_are_one_row,
             rows_that_an_approval_rests_on_are_compared_in_the_commit,
             whose_account_it_is_and_how_a_ring_gives_grants_comes_back,
-            compromises_are_counted_by_the_person_who_declared_them }
+            compromises_are_counted_by_the_person_who_declared_them,
+            steps_of_a_plan_that_were_done_come_back_and_none_is_taken_back }
+        $crate::store_contract! { $shelf; reviews:
+            a_review_comes_back_with_what_was_decided_and_is_closed_once,
+            what_breaks_the_rules_of_reviews_is_written_nowhere,
+            reviews_are_listed_and_counted_by_whether_they_are_open }
+        $crate::store_contract! { $shelf; alerts:
+            an_alert_counts_is_looked_at_and_is_closed_once,
+            one_alert_of_a_rule_about_a_subject_is_open,
+            alerts_are_listed_by_state_rule_and_subject_and_counted_by_rule }
+        $crate::store_contract! { $shelf; emergencies:
+            an_emergency_access_comes_back_and_is_closed_and_reviewed_once,
+            what_breaks_the_rules_of_emergency_access_is_written_nowhere,
+            emergency_accesses_are_listed_and_counted_by_whether_they_are_open_and_reviewed }
     };
     ($shelf:expr; $of:ident: $($name:ident),+) => {$(
         #[tokio::test]

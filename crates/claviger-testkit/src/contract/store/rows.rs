@@ -1,6 +1,7 @@
 //! Rows as the port gives them back.
 
 use claviger_core::alias::{Alias, AliasName, AliasScope};
+use claviger_core::capacity::{Capacity, HeldCapacity};
 use claviger_core::change::{Change, RingLife};
 use claviger_core::declaration::{DeclarationKind, Withdrawal};
 use claviger_core::key::{
@@ -13,8 +14,8 @@ use claviger_core::port::store::{
 };
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Status};
 use claviger_core::{
-    ApprovalId, CredentialId, Declaration, DeclarationId, KeyId, KeyRingId, KeyVersionId, PrincipalId,
-    Purpose, Spec, Timestamp,
+    ApprovalId, AssetId, CredentialId, Declaration, DeclarationId, KeyId, KeyRingId, KeyVersionId,
+    PrincipalId, Purpose, Spec, Timestamp,
 };
 
 use super::shelf::{DAY, Shelf, alias, at, awaiting, material};
@@ -413,6 +414,7 @@ fn credential_of(of: PrincipalId, by: PrincipalId, number: u8, expires_at: Times
         status: Status::Active,
         created_by: Some(by),
         renews: None,
+        awaits_confirmation: false,
         created_at: at(0),
         expires_at,
         reason: None,
@@ -481,4 +483,78 @@ pub async fn what_others_depend_on_somebody_for_is_found_and_nothing_that_is_gon
     // The first account is one of the second's.
     let ties = find(&second, 10).await;
     assert_eq!((ties.keys.len(), ties.credentials.len(), ties.accounts), (0, 0, vec![somebody]));
+}
+
+pub async fn capacities_come_back_with_who_gave_them_and_those_who_hold_some_are_found<S: Store>(
+    mut shelf: Shelf<S>,
+) {
+    let somebody = made(&mut shelf, 1, None, Status::Active);
+    let other = made(&mut shelf, 2, None, Status::Active);
+    let gone = made(&mut shelf, 3, None, Status::Active);
+    let holders = async |shelf: &Shelf<S>| -> Vec<PrincipalId> {
+        shelf.store.list_capacity_holders().await.unwrap().into_iter().map(|one| one.id).collect()
+    };
+    assert_eq!(holders(&shelf).await, []);
+    let held = somebody
+        .with_capacity(Capacity::KeyOwner(KeyId::from_bytes([7; 16])), other.id)
+        .with_capacity(Capacity::Dpo, other.id)
+        .with_capacity(Capacity::AssetOwner(AssetId::from_bytes([8; 16])), gone.id)
+        .with_capacity(Capacity::RiskOwner, other.id);
+    assert_eq!(shelf.apply(&[Change::PutPrincipal(held.clone())]), Applied::Yes);
+    let stored = Principal { revision: 2, ..held };
+    assert_eq!(shelf.store.find_principal(stored.id).await.unwrap().as_ref(), Some(&stored));
+    assert_eq!(shelf.store.list_capacity_holders().await.unwrap(), std::slice::from_ref(&stored));
+    let revoked = Principal { status: Status::Revoked, ..gone.with_capacity(Capacity::Ciso, other.id) };
+    assert_eq!(shelf.apply(&[Change::PutPrincipal(revoked)]), Applied::Yes);
+    assert_eq!(holders(&shelf).await, [stored.id], "who is gone answers for nothing");
+
+    // Given to oneself, twice, out of order, or to a machine.
+    let given = |capacity, given_by| HeldCapacity { capacity, given_by };
+    let machine = shelf.principal(5, PrincipalKind::Workload);
+    for (of, capacities) in [
+        (&stored, vec![given(Capacity::Ciso, stored.id)]),
+        (&stored, vec![given(Capacity::Ciso, other.id), given(Capacity::Ciso, machine.id)]),
+        (&stored, vec![given(Capacity::Dpo, other.id), given(Capacity::Ciso, other.id)]),
+        (&machine, vec![given(Capacity::Executive, other.id)]),
+    ] {
+        let wrong = Principal { capacities, ..of.clone() };
+        assert!(shelf.journal.apply(&[Change::PutPrincipal(wrong.clone())]).is_err(), "{wrong:?}");
+    }
+    let none = Principal { capacities: Vec::new(), ..stored };
+    assert_eq!(shelf.apply(&[Change::PutPrincipal(none.clone())]), Applied::Yes);
+    let none = Principal { revision: 3, ..none };
+    assert_eq!(shelf.store.find_principal(none.id).await.unwrap(), Some(none));
+    assert_eq!(holders(&shelf).await, []);
+}
+
+pub async fn a_credential_that_awaits_its_confirmation_comes_back_and_is_confirmed_once<S: Store>(
+    mut shelf: Shelf<S>,
+) {
+    let holder = made(&mut shelf, 1, None, Status::Active);
+    let maker = made(&mut shelf, 2, None, Status::Active);
+    let kind = CredentialKind::Certificate;
+    let waits =
+        Credential { kind, awaits_confirmation: true, ..credential_of(holder.id, maker.id, 11, at(9)) };
+    let code =
+        Credential { kind: CredentialKind::EnrolmentCode, ..credential_of(holder.id, maker.id, 12, at(9)) };
+    let changes = [waits.clone(), code.clone()].map(Change::PutCredential);
+    assert_eq!(shelf.apply(&changes), Applied::Yes);
+    let find = async |shelf: &Shelf<S>, id| shelf.store.find_credential(id).await.unwrap();
+    let waits = Credential { revision: 1, ..waits };
+    assert_eq!(find(&shelf, waits.id).await.as_ref(), Some(&waits));
+    assert!(!waits.is_live(at(1)));
+    let code = Credential { revision: 1, ..code };
+    assert_eq!(find(&shelf, code.id).await, Some(code));
+    // What somebody else made is told of, whatever it proves yet.
+    let ties = shelf.store.find_ties(maker.id, maker.person(), at(2), 9).await.unwrap();
+    assert_eq!(ties.credentials.len(), 2);
+
+    let confirmed = Credential { awaits_confirmation: false, ..waits.clone() };
+    assert_eq!(shelf.apply(&[Change::PutCredential(confirmed.clone())]), Applied::Yes);
+    assert_eq!(shelf.apply(&[Change::PutCredential(confirmed.clone())]), Applied::Conflict);
+    let confirmed = Credential { revision: 2, ..confirmed };
+    assert!(confirmed.is_live(at(1)));
+    assert_eq!(find(&shelf, confirmed.id).await.as_ref(), Some(&confirmed));
+    let again = Credential { awaits_confirmation: true, ..confirmed };
+    assert!(shelf.journal.apply(&[Change::PutCredential(again)]).is_err(), "what was confirmed stays so");
 }

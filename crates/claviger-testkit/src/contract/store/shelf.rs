@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use claviger_core::alert::{Alert, AlertRule};
 use claviger_core::alias::{Alias, AliasScope};
 use claviger_core::approval::{Approval, Decided, Eligible, SeenRow, Verdict};
+use claviger_core::break_glass::BreakGlass;
 use claviger_core::change::{Change, Expectation};
 use claviger_core::declaration::SigningMethod;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
@@ -16,11 +18,13 @@ use claviger_core::port::store::{Applied, Batch, GrantQuery, UsageRows, VersionU
 use claviger_core::port::{Journal, Store};
 use claviger_core::principal::{Principal, PrincipalKind, Status};
 use claviger_core::reason::{Unasked, Why};
+use claviger_core::review::{self, Review, ReviewItem, ReviewScope, ReviewSubject};
 use claviger_core::{
-    Action, AliasId, ApprovalId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose,
-    Spec, Timestamp,
+    Action, AlertId, AliasId, ApprovalId, BreakGlassId, CredentialId, GrantId, KeyId, KeyRingId,
+    KeyVersionId, PrincipalId, Purpose, ReviewId, Spec, Timestamp,
 };
 use claviger_crypto::WrappingAlgorithm;
+use claviger_crypto::digest::sha256;
 
 pub const DAY: Duration = Duration::from_secs(86_400);
 
@@ -257,6 +261,7 @@ pub fn approval(number: u8, requester: PrincipalId, tag: [u8; 32]) -> Approval {
         requested_at: at(1),
         expires_at: at(8),
         decisions: Vec::new(),
+        done: Vec::new(),
         ended: None,
         reason: Some(Why::Unasked(Unasked::Protocol)),
         revision: 0,
@@ -273,6 +278,56 @@ pub fn decided(number: u8, verdict: Verdict, when: Timestamp) -> Decided {
         signature: vec![number; 70],
         signed_at: when,
         at: when,
+    }
+}
+
+/// A review of three items, opened on the first day and due on the eighth.
+pub fn review(number: u8) -> Review {
+    let (one, other) = (PrincipalId::from_bytes([1; 16]), PrincipalId::from_bytes([2; 16]));
+    let uses = ReviewSubject::Uses(one, KeyRingId::from_bytes([1; 16]));
+    let item = |subject| ReviewItem {
+        subject,
+        rights: [number; 32],
+        count: 2,
+        last_used: (subject == uses).then(|| at(0)),
+        decided: None,
+    };
+    let items = [ReviewSubject::Office(one), ReviewSubject::Office(other), uses].map(item).to_vec();
+    Review {
+        id: ReviewId::from_bytes([number; 16]),
+        scope: ReviewScope::Humans,
+        ring: None,
+        population: sha256(&review::encode_population(&items)),
+        items,
+        opened_by: PrincipalId::from_bytes([9; 16]),
+        opened_at: at(1),
+        due_at: at(8),
+        closed: None,
+        reason: Some(Why::Unasked(Unasked::Protocol)),
+        revision: 0,
+    }
+}
+
+/// What was found for the first time on the first day.
+pub fn alert(number: u8, rule: AlertRule, subject: Option<Object>) -> Alert {
+    Alert::raised(AlertId::from_bytes([number; 16]), rule, subject, at(1))
+}
+
+/// Access to two keys from the first to the second day.
+pub fn break_glass(number: u8, holder: PrincipalId) -> BreakGlass {
+    BreakGlass {
+        id: BreakGlassId::from_bytes([number; 16]),
+        holder,
+        keys: [1, 2].map(|key| KeyId::from_bytes([key; 16])).to_vec(),
+        grants: [2, 1].map(|grant| GrantId::from_bytes([grant; 16])).to_vec(),
+        opened_by: PrincipalId::from_bytes([9; 16]),
+        approval: Some(ApprovalId::from_bytes([number; 16])),
+        opened_at: at(1),
+        ends_at: at(2),
+        closed: None,
+        reviewed: None,
+        reason: Some(Why::Unasked(Unasked::Protocol)),
+        revision: 0,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What an approver reads, and what is refused before anything is signed.
 
 use claviger_client::types::Base64Bytes;
+use claviger_client::types::approval::{DoneStep, SeenRow as ShownRow};
+use claviger_core::principal::Role;
 use claviger_core::reason::{ReasonCode, Unasked};
 use claviger_core::{Action, GovernanceId, KeyId, KeyRingId, ReasonId};
 use serde_json::json;
@@ -184,6 +186,36 @@ fn the_server_cannot_show_another_request_than_the_one_that_is_signed() {
 }
 
 #[test]
+fn a_plan_is_shown_step_by_step_with_what_of_it_was_done() {
+    let give = |role| Governed::AssignRole { principal: BOB, role, reason: None }.encode();
+    let plan = Governed::ApplyPlan { acts: vec![give(Role::Auditor), give(Role::Operator)], reason: None };
+    let bob = Object::Principal(BOB);
+    let form = Form { ring: None, rows: vec![SeenRow { object: bob, revision: 7 }], ..form(&plan) };
+    let mut approval = shown(&form);
+    assert_eq!(left_by_steps(&approval, bob), None);
+    let moved = vec![ShownRow { object: bob.into(), revision: 8, name: None }];
+    approval.done = vec![DoneStep { step: 0, moved }];
+    assert_eq!(left_by_steps(&approval, bob), Some(8), "as the first step left it");
+    assert_eq!(left_by_steps(&approval, Object::Key(KEY)), None);
+    let mut estate = Estate { done: [0].into(), ..Estate::default() };
+    learn(&approval, &mut estate.names);
+    let look = Look::of(approval, form, &plan, estate, Rows::default(), String::new()).unwrap();
+    let text = look.text(now());
+    for words in [
+        "a plan of 2 steps\n",
+        "\nSTEP 1 of 2, done: give bob* the role auditor\n\nprincipal bob*\n  role ",
+        "\nSTEP 2 of 2: give bob* the role operator\n",
+        "may do all that the role may",
+        "Each step is done by itself, in this order",
+    ] {
+        assert!(text.contains(words), "`{words}` is not in\n{text}");
+    }
+    let document = serde_json::to_value(look.document()).unwrap();
+    assert_eq!(document["asked"]["steps"][1]["title"], format!("give {BOB} the role operator"));
+    assert_eq!(document["done"][0]["step"], 0);
+}
+
+#[test]
 fn an_act_that_is_not_known_is_shown_in_no_words() {
     let act = Governed::RotateKey { key: KEY };
     let form = form(&act);
@@ -203,6 +235,11 @@ fn who_must_agree_is_said_of_custodians_and_where_there_are_too_few() {
     assert!(few.contains("3 persons who hold a role, because there are too few custodians"), "{few}");
     assert!(few.contains("rule of       the deployment\n") && few.contains("2 more must"), "{few}");
     assert!(must(1, Eligible::Custodians).contains("bob* approved, enough"));
+    let emergency = must(1, Eligible::Responders);
+    assert!(
+        emergency.contains("1 responder or security officer, other than who asks, who gets it"),
+        "{emergency}"
+    );
 }
 
 #[test]

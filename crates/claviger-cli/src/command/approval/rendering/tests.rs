@@ -1,6 +1,6 @@
 //! Every act that others approve, as it reads.
 
-use claviger_core::declaration::{Document, DocumentSort};
+use claviger_core::declaration::{BuildSort, Document, DocumentSort};
 use claviger_core::key::{ContextField, DataClass, Labels, RequiredContext};
 use claviger_core::reason::ReasonCode;
 use claviger_core::sensitive::ACTS;
@@ -23,6 +23,13 @@ const fn days(count: u64) -> Duration {
 fn act(action: Action) -> Governed {
     let reason = None;
     match action {
+        Action::ApplyPlan => {
+            let acts = [Action::SetRingSeparation, Action::UpdateRing, Action::Declare];
+            Governed::ApplyPlan { acts: acts.map(|one| act(one).encode()).to_vec(), reason }
+        }
+        Action::AssignCapacity => {
+            Governed::AssignCapacity { principal: CARLA, capacity: Capacity::KeyOwner(KEY), reason }
+        }
         Action::AssignRole => Governed::AssignRole { principal: CARLA, role: Role::Custodian, reason },
         Action::CompromiseKey => Governed::CompromiseKey { key: KEY, reason },
         Action::CompromiseVersion => Governed::CompromiseVersion { key: KEY, version: 2, reason },
@@ -30,6 +37,7 @@ fn act(action: Action) -> Governed {
             principal: CARLA,
             label: "laptop".parse().unwrap(),
             what: CredentialAsked::Certificate([7; 32], Timestamp::from_micros(9_000_000)),
+            to_confirm: false,
         },
         Action::CreateGrant => Governed::CreateGrant {
             principal: SHOP,
@@ -62,6 +70,12 @@ fn act(action: Action) -> Governed {
             expires_at: None,
             new_material: true,
             version: Some(2),
+        },
+        Action::OpenBreakGlass => Governed::OpenBreakGlass {
+            holder: CARLA,
+            keys: [KEY].into_iter().collect(),
+            lifetime: Duration::from_secs(7_200),
+            reason,
         },
         Action::ScheduleDestroy => Governed::ScheduleDestroy { key: KEY, waiting: days(30), reason },
         Action::SetGovernance => Governed::SetGovernance {
@@ -132,7 +146,7 @@ fn estate() -> Estate {
     let ring = json!({"id": ring, "name": "orders", "policy": policy(), "created_at": at, "revision": 3});
     let carla = json!({
         "id": carla, "name": "carla", "kind": "human", "standing": "active", "roles": ["auditor"], "created_at": at,
-        "revision": 2,
+        "capacities": [{"capacity": "dpo", "given_by": SHOP.to_string()}], "revision": 2,
     });
     let rules = json!({
         "quorum": 2, "approval_lifetime_seconds": 604_800, "human_grant_lifetime_seconds": 7_776_000,
@@ -155,23 +169,49 @@ fn estate() -> Estate {
         row.teach(&mut names);
     }
     names.learn(SHOP, "shop");
-    Estate { rows: rows.into_iter().collect(), names, in_force: Some("90".to_owned()) }
+    let in_force = [("access_review_days".to_owned(), "90".to_owned())].into();
+    Estate { rows: rows.into_iter().collect(), names, in_force, ..Estate::default() }
 }
 
-/// An act in one text: its title, then each change in a line.
+/// An act in one text: its title, then each change in a line, then its steps.
 fn said(act: &Governed, estate: &Estate) -> String {
-    let Rendered { title, changes, .. } = rendered(act, estate).unwrap();
+    worded(rendered(act, estate).unwrap())
+}
+
+fn worded(Rendered { title, changes, consequence: _, steps }: Rendered) -> String {
     let lines = changes.into_iter().map(|Change { of, field, before, after }| match before {
         Some(before) => format!("\n{of}: {field}: {before} -> {after}"),
         None => format!("\n{of}: {field}: {after}"),
     });
-    title + &lines.collect::<String>()
+    let steps = steps.into_iter().map(|step| format!("\nstep: {}", worded(step)));
+    title + &lines.chain(steps).collect::<String>()
 }
 
 #[test]
 fn every_act_that_others_approve_reads_as_a_person_would_say_it() {
     let hex = |byte: &str| byte.repeat(32);
-    let expected = |action: Action| match action {
+    let expected = |action: Action| {
+        match action {
+        // The second step is about the ring as the first one leaves it: nothing stands before an arrow.
+        Action::ApplyPlan => "a plan of 3 steps\n\
+            step: relax ring orders*\n\
+            ring orders*: separation: strict -> relaxed\n\
+            step: change the policy of ring orders*\n\
+            ring orders*: rotation period: never\n\
+            ring orders*: wait before destruction: 7d\n\
+            ring orders*: quorum: 1\n\
+            ring orders*: context required: none\n\
+            ring orders*: data class: none\n\
+            ring orders*: data keys in clear: allowed\n\
+            ring orders*: grants: by a security officer alone\n\
+            step: set the parameter access_review_days to 180\n\
+            parameter access_review_days: value: 90 -> 180\n\
+            parameter access_review_days: in force from: 1970-01-01T00:00:09Z\n\
+            parameter access_review_days: said of it: decided in March"
+            .to_owned(),
+        Action::AssignCapacity => "say that carla* answers for key_owner:orders/customer-data*\n\
+            principal carla*: answers for: dpo -> dpo, key_owner:orders/customer-data*"
+            .to_owned(),
         Action::AssignRole => "give carla* the role custodian\n\
             principal carla*: roles: auditor -> auditor, custodian\n\
             principal carla*: who holds it is there to: approve sensitive acts, hold a share of the root"
@@ -217,6 +257,11 @@ fn every_act_that_others_approve_reads_as_a_person_would_say_it() {
             hex("09"),
             hex("08")
         ),
+        Action::OpenBreakGlass => "open emergency access of carla* to key orders/customer-data*\n\
+            emergency access of carla*: to key: orders/customer-data*, whose data is cardholder\n\
+            emergency access of carla*: gives: what processes what a key protected before, as to decrypt; nothing new is protected\n\
+            emergency access of carla*: lasts: 2h from when it is opened"
+            .to_owned(),
         Action::ScheduleDestroy => "destroy key orders/customer-data*\n\
             key orders/customer-data*: state: active -> out of use\n\
             key orders/customer-data*: destruction: none -> 30d after this is done\n\
@@ -253,6 +298,7 @@ fn every_act_that_others_approve_reads_as_a_person_would_say_it() {
              declaration {DECLARED}: said of it: PCI*"
         ),
         other => panic!("others do not approve {other}"),
+    }
     };
     let estate = estate();
     for sensitive in ACTS {
@@ -306,12 +352,24 @@ fn a_row_that_is_not_at_the_revision_shows_nothing_before_an_arrow() {
 #[test]
 fn every_kind_of_credential_and_of_policy_reads() {
     let estate = estate();
-    let credential = |what| {
-        said(&Governed::CreateCredential { principal: CARLA, label: "x".parse().unwrap(), what }, &estate)
+    let made = |what, to_confirm| {
+        let label = "x".parse().unwrap();
+        said(&Governed::CreateCredential { principal: CARLA, label, what, to_confirm }, &estate)
     };
+    let credential = |what| made(what, false);
     assert!(credential(CredentialAsked::AccessKey(days(90))).starts_with("make an access key for carla*\n"));
     assert!(credential(CredentialAsked::ShortLived(days(1))).contains("short-lived"));
     assert!(credential(CredentialAsked::Token(days(90))).ends_with("lives for: 90d"));
+    let code = credential(CredentialAsked::EnrolmentCode(days(7)));
+    assert!(
+        code.starts_with("make a code by which carla* enrols\n") && code.ends_with("within: 7d"),
+        "{code}"
+    );
+    let awaiting = made(CredentialAsked::Certificate([7; 32], Timestamp::from_micros(9_000_000)), true);
+    assert!(
+        awaiting.ends_with("proves nothing until: its holder has confirmed it by a certificate"),
+        "{awaiting}"
+    );
     let strict = Governed::SetRingSeparation { ring: RING, separation: Separation::Strict, reason: None };
     // It is so already: nothing changes.
     assert_eq!(said(&strict, &estate), "make ring orders* strict");
@@ -345,6 +403,50 @@ fn every_kind_of_credential_and_of_policy_reads() {
          ring orders*: environment: none -> production\n\
          ring orders*: data assets: optional -> required"
     );
+}
+
+#[test]
+fn what_was_done_of_a_plan_is_shown_and_what_it_left_stands_before_what_comes() {
+    let quorum = |quorum| {
+        let Governed::UpdateRing { ring, .. } = act(Action::UpdateRing) else { panic!("a ring") };
+        Governed::UpdateRing {
+            ring,
+            protection: None,
+            rotation_period: None,
+            protect_period: None,
+            process_period: None,
+            destroy_waiting_period: None,
+            quorum: Some(quorum),
+            if_revision: None,
+            reason: None,
+            rotates: None,
+            context_required: None,
+            data_class: None,
+            plaintext_data_keys: None,
+            environment: None,
+            assets: None,
+            grants_under_quorum: None,
+        }
+    };
+    let acts = [quorum(2), quorum(1)].map(|act| act.encode()).to_vec();
+    let plan = Governed::ApplyPlan { acts, reason: None };
+    // The ring is at 2, as the first step left it.
+    let done = Estate { done: [0].into(), ..estate() };
+    assert_eq!(
+        said(&plan, &done),
+        "a plan of 2 steps\n\
+         step: change the policy of ring orders*\n\
+         ring orders*: quorum: 2\n\
+         step: change the policy of ring orders*\n\
+         ring orders*: quorum: 2 -> 1"
+    );
+    assert_eq!(objects(&plan), [Object::Ring(RING); 2]);
+    let alone = Governed::ApplyPlan { acts: vec![quorum(1).encode()], reason: None };
+    assert!(said(&alone, &estate()).starts_with("a plan of one step: change the policy of ring orders*\n"));
+    // Of a plan with an act that is not known, nothing is shown.
+    let other = Governed::SuspendKey { key: KEY, reason: None };
+    let plan = Governed::ApplyPlan { acts: vec![quorum(1).encode(), other.encode()], reason: None };
+    assert_eq!(rendered(&plan, &estate()), None);
 }
 
 #[test]
@@ -399,6 +501,24 @@ fn an_act_that_is_not_known_is_not_shown() {
     };
     let declare = Governed::Declare { declared: Declared::Document(document), text: "keys".to_owned() };
     assert_eq!(said(&declare, &estate), "declare a document: policy\ndocument policy: said of it: keys");
+}
+
+#[test]
+fn what_may_run_is_shown_with_its_digest() {
+    let build = Build {
+        sort: BuildSort::Configuration,
+        digest: [7; 32],
+        effective_from: Timestamp::from_micros(9_000_000),
+    };
+    let declare = Governed::Declare { declared: Declared::Build(build), text: "ticket\n7".to_owned() };
+    let shown = format!(
+        "approve a configuration to run\n\
+         approved configuration: sha-256: {}\n\
+         approved configuration: may run from: 1970-01-01T00:00:09Z\n\
+         approved configuration: said of it: ticket\\u{{a}}7",
+        "07".repeat(32)
+    );
+    assert_eq!(said(&declare, &estate()), shown);
 }
 
 #[test]
